@@ -1,0 +1,1 @@
+"""The Ray Serve application: router and experts behind an OpenAI-compatible API."""

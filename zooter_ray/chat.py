@@ -1,0 +1,149 @@
+"""How an expert is spoken to: its chat template, system prompt and decoding, in one place for batch and serving.
+
+A prompt is rendered and tokenised here and handed to engines as token ids. The template writes every special token
+itself (Gemma's `<bos>`, say), so tokenising adds none: each stands there exactly once.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from zooter_ray.config.generation import Decoding, ExpertConfig, HttpEngine
+
+
+@dataclass(frozen=True)
+class Response:
+    """One expert's answer to one query, or the reason why there is none."""
+
+    text: str = ""
+    finish_reason: str = ""  # stop | length
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A query as an expert's engine gets it, or the reason why it cannot."""
+
+    token_ids: list[int]
+    error: str = ""
+
+
+class Generate(Protocol):
+    """Whatever answers messages: an engine, seen from domain code that must not know which."""
+
+    def __call__(self, conversations: Sequence[list[dict[str, str]]], decoding: Decoding) -> list[Response]:
+        """Answer each conversation, in order."""
+        ...
+
+
+def messages_of(expert: ExpertConfig, query: str) -> list[dict[str, str]]:
+    """The query as chat messages, with the expert's system prompt if it has one."""
+    system = [{"role": "system", "content": expert.system_prompt}] if expert.system_prompt else []
+    return [*system, {"role": "user", "content": query}]
+
+
+def render(expert: ExpertConfig, tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
+    """Token ids of a conversation under the expert's template, up to where its answer begins.
+
+    A template that does not know the role `system` gets the system prompt at the head of the first user turn.
+    """
+    import jinja2
+
+    def token_ids(conversation: list[dict[str, str]]) -> list[int]:
+        text = tokenizer.apply_chat_template(
+            conversation, chat_template=expert.chat_template, add_generation_prompt=True, tokenize=False
+        )
+        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    try:
+        return token_ids(messages)
+    except jinja2.TemplateError:
+        if messages[0]["role"] != "system":
+            raise
+        system, first, *rest = messages
+        return token_ids([{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest])
+
+
+def fit_prompt(expert: ExpertConfig, tokenizer: Any, query: str, window: int) -> Prompt:
+    """The prompt of a query, such that prompt and `decoding.max_tokens` new tokens fit into the context window.
+
+    The new tokens are promised first. A query that leaves them no room is rejected, or loses its last tokens,
+    as the expert's `long_queries` says.
+    """
+    room = window - expert.decoding.max_tokens
+    token_ids = render(expert, tokenizer, messages_of(expert, query))
+    if len(token_ids) > room and expert.long_queries == "truncate":
+        token_ids = _truncated(expert, tokenizer, query, len(token_ids) - room, room)
+    if len(token_ids) > room:
+        return Prompt(
+            [],
+            f"the prompt has {len(token_ids)} tokens, but a window of {window} with {expert.decoding.max_tokens} "
+            f"new tokens leaves room for {max(room, 0)}",
+        )
+    return Prompt(token_ids)
+
+
+def _truncated(expert: ExpertConfig, tokenizer: Any, query: str, excess: int, room: int) -> list[int]:
+    """Render with ever fewer of the query's tokens; a cut can change how the rest is tokenised, hence the loop."""
+    query_ids = tokenizer(query, add_special_tokens=False)["input_ids"]
+    kept = len(query_ids) - excess
+    while True:
+        text = tokenizer.decode(query_ids[: max(kept, 0)], skip_special_tokens=True)
+        token_ids = render(expert, tokenizer, messages_of(expert, text))
+        if len(token_ids) <= room or kept <= 0:
+            return token_ids
+        kept -= len(token_ids) - room
+
+
+def sampling_params(decoding: Decoding, sample: int, stop_token_ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Decoding as vLLM's sampling parameters; each sample of a query gets a seed of its own."""
+    params: dict[str, Any] = {
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
+        "max_tokens": decoding.max_tokens,
+    }
+    if decoding.stop:
+        params["stop"] = list(decoding.stop)
+    if stop_token_ids:
+        params["stop_token_ids"] = list(stop_token_ids)
+    if decoding.seed is not None:
+        params["seed"] = decoding.seed + sample
+    return params
+
+
+class OpenAIChat:
+    """A client of one model behind an OpenAI-compatible endpoint; retries and back-off are the openai client's."""
+
+    def __init__(self, engine: HttpEngine, api_key: str) -> None:
+        import openai
+
+        self.engine = engine
+        self.client = openai.AsyncOpenAI(
+            base_url=engine.base_url, api_key=api_key, timeout=engine.timeout_s, max_retries=engine.max_retries
+        )
+
+    async def respond(self, messages: list[dict[str, str]], decoding: Decoding, sample: int) -> Response:
+        """One response; a request that fails for good becomes a response with an error."""
+        import openai
+
+        params: Any = {"model": self.engine.served_name, "messages": messages, **sampling_params(decoding, sample)}
+        started = time.perf_counter()
+        try:
+            reply = await self.client.chat.completions.create(**params)
+        except openai.OpenAIError as error:
+            return Response(error=f"{self.engine.base_url}: {type(error).__name__}: {error}")
+        if not reply.choices or reply.choices[0].message.content is None:
+            return Response(error=f"{self.engine.base_url}: the reply holds no text")
+        usage = reply.usage
+        return Response(
+            text=reply.choices[0].message.content,
+            finish_reason=reply.choices[0].finish_reason or "stop",
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            generated_tokens=usage.completion_tokens if usage else 0,
+            seconds=time.perf_counter() - started,
+        )

@@ -1,0 +1,123 @@
+"""Settings of the generation stage: the expert pool and the engines that run it."""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from zooter_ray.config.base import Config
+from zooter_ray.resources import StageResources
+
+
+class Decoding(Config):
+    """How an expert decodes. The defaults are the paper's (appendix B)."""
+
+    temperature: float = Field(0.7, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(2048, ge=1, description="new tokens at most")
+    stop: list[str] = Field(default_factory=list)
+    seed: int | None = None
+
+
+class VllmEngine(Config):
+    """An expert that runs in vLLM, under Ray Data LLM in batch and under Ray Serve LLM when serving."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "concurrent_batches", "token_env"})
+    kind: Literal["vllm"] = "vllm"
+    source: str = Field(description="Hugging Face name, local path, or package:NAME for a model that is a package")
+    dtype: str = "auto"
+    max_model_len: int = Field(4096, ge=16, description="context window in tokens, prompt and response together")
+    tensor_parallel_size: int = Field(1, ge=1)
+    engine_kwargs: dict[str, Any] = Field(default_factory=dict, description="passed to vLLM as they are")
+    batch_size: int = Field(32, ge=1, le=64, description="rows per call of an engine replica")
+    concurrent_batches: int = Field(4, ge=1)
+    token_env: str | None = Field(None, description="environment variable with the token of gated weights")
+    resources: StageResources = Field(default_factory=lambda: StageResources(num_gpus=1))
+
+
+class HttpEngine(Config):
+    """An expert behind any OpenAI-compatible endpoint."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "concurrency", "timeout_s", "max_retries"})
+    kind: Literal["http"] = "http"
+    base_url: str = Field(description="URL up to and with /v1")
+    served_name: str = Field(description="what the endpoint calls the model")
+    api_key_env: str | None = Field(None, description="environment variable with the API key; null: no key")
+    timeout_s: float = Field(120.0, gt=0, description="of one attempt")
+    max_retries: int = Field(4, ge=0, description="with exponential back-off, on 408, 409, 429, 5xx, lost connections")
+    concurrency: int = Field(16, ge=1, description="requests under way at once, per worker")
+    resources: StageResources = Field(default_factory=lambda: StageResources(num_cpus=0.5))
+
+
+class DummyEngine(Config):
+    """A simulated expert: deterministic answers and a simple model of time. For tests and benchmarks."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "request_log", "concurrency"})
+    kind: Literal["dummy"] = "dummy"
+    first_token_s: float = Field(0.0, ge=0, description="time to first token")
+    per_token_s: float = Field(0.0, ge=0, description="time per further token")
+    tokens: int = Field(16, ge=1, description="generated tokens per response, at most decoding.max_tokens")
+    accuracy: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of queries per source that are answered with their reference; `*` is any other source",
+    )
+    failure_rate: float = Field(0.0, ge=0, le=1)
+    seed: int = 0
+    concurrency: int = Field(16, ge=1, description="requests under way at once, per worker")
+    request_log: str | None = Field(None, description="file to which every request adds a line; for counting")
+    resources: StageResources = Field(default_factory=lambda: StageResources(num_cpus=0.5))
+
+
+Engine = Annotated[VllmEngine | HttpEngine | DummyEngine, Field(discriminator="kind")]
+
+
+class ExpertConfig(Config):
+    """One LLM of the pool."""
+
+    id: str
+    engine: Engine | None = None
+    same_weights_as: str | None = Field(None, description="another expert whose engine this one shares")
+    chat_template: str | None = Field(None, description="Jinja; null: the one that comes with the tokenizer")
+    system_prompt: str | None = None
+    decoding: Decoding = Field(default_factory=Decoding)
+    long_queries: Literal["reject", "truncate"] = Field(
+        "reject", description="what happens to a query that leaves no room for decoding.max_tokens in the window"
+    )
+
+    @field_validator("id")
+    @classmethod
+    def _id_is_safe(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "zooter":
+            raise ValueError(
+                f"expert id {value!r} must be 1 to 64 letters, digits, dots, dashes or underscores, "
+                "begin with a letter or digit, and not be `zooter`; a colon would be taken for a LoRA adapter"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if (self.engine is None) == (self.same_weights_as is None):
+            raise ValueError(f"expert {self.id!r} needs either `engine` or `same_weights_as`")
+        return self
+
+
+class GenerationConfig(Config):
+    """Settings of the generation stage. The order of the experts is the class order of the router."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows"})
+    experts: list[ExpertConfig] = Field(min_length=2)
+    block_rows: int = Field(64, ge=1, le=64, description="rows that are committed together")
+
+    @model_validator(mode="after")
+    def _ids_are_unique_and_known(self) -> Self:
+        ids = [expert.id for expert in self.experts]
+        if doubled := sorted({expert_id for expert_id in ids if ids.count(expert_id) > 1}):
+            raise ValueError(f"expert ids must be unique; twice: {', '.join(doubled)}")
+        bases = [expert.id for expert in self.experts if expert.engine is not None]
+        for expert in self.experts:
+            if expert.same_weights_as is not None and expert.same_weights_as not in bases:
+                raise ValueError(
+                    f"expert {expert.id!r} is same_weights_as {expert.same_weights_as!r}, "
+                    f"which is no expert with an engine; those are: {', '.join(bases)}"
+                )
+        return self

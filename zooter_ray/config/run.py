@@ -1,0 +1,49 @@
+"""The settings of a whole run: where it lives, which Ray it uses, and one section per stage."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from zooter_ray.config.base import Config
+from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.config.generation import GenerationConfig
+from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.config.queries import QueriesConfig
+from zooter_ray.config.scoring import ScoringConfig
+from zooter_ray.config.training import TrainingConfig
+
+
+class RayConfig(Config):
+    """How Ray is reached. In a job, or where RAY_ADDRESS is set, that cluster is used instead."""
+
+    address: str | None = Field(None, description="null starts Ray on this machine")
+    num_cpus: int | None = Field(None, ge=1, description="logical CPUs of a Ray that is started here")
+    env_vars: dict[str, str] = Field(default_factory=dict, description="environment of every worker")
+
+
+class RunConfig(Config):
+    """The settings of a whole run."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"run_dir", "ray"})
+    run_dir: str = Field(description="local path or URI that every node sees")
+    ray: RayConfig = Field(default_factory=RayConfig)
+    queries: QueriesConfig
+    generation: GenerationConfig
+    scoring: ScoringConfig
+    labeling: LabelingConfig = Field(default_factory=LabelingConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+
+    @model_validator(mode="after")
+    def _labels_name_a_reward_model(self) -> Self:
+        ids = [model.id for model in self.scoring.reward_models]
+        if self.labeling.reward_model is None and len(ids) > 1:
+            raise ValueError(f"labeling.reward_model must name one of {', '.join(ids)}")
+        if self.labeling.reward_model not in (None, *ids):
+            raise ValueError(f"labeling.reward_model {self.labeling.reward_model!r} is none of {', '.join(ids)}")
+        return self
+
+    @property
+    def label_reward_model(self) -> str:
+        """Id of the reward model whose rewards are distilled."""
+        return self.labeling.reward_model or self.scoring.reward_models[0].id

@@ -1,0 +1,184 @@
+"""Read and check an outcomes file: what is known of each query over all experts.
+
+JSON Lines (optionally .gz) or Parquet, one row per query: `query_id`, `query`, `rewards` {expert: number}, and
+optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval).
+"""
+
+import gzip
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zooter_ray.artifacts import file_system
+from zooter_ray.errors import DataError
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outcomes of Q queries over M experts; rows are sorted by query id, columns by `experts`."""
+
+    experts: list[str]
+    query_ids: list[str]
+    queries: list[str]
+    sources: list[str]
+    tags: list[list[str]]
+    splits: list[str]
+    rewards_QM: np.ndarray
+    metrics_QM: np.ndarray | None
+    costs_QM: np.ndarray | None
+
+    def rows(self, keep: np.ndarray) -> "Outcomes":
+        """The rows where the boolean `keep` (Q,) holds."""
+        index = np.flatnonzero(keep)
+        return Outcomes(
+            experts=self.experts,
+            query_ids=[self.query_ids[i] for i in index],
+            queries=[self.queries[i] for i in index],
+            sources=[self.sources[i] for i in index],
+            tags=[self.tags[i] for i in index],
+            splits=[self.splits[i] for i in index],
+            rewards_QM=self.rewards_QM[index],
+            metrics_QM=None if self.metrics_QM is None else self.metrics_QM[index],
+            costs_QM=None if self.costs_QM is None else self.costs_QM[index],
+        )
+
+
+def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
+    """Read and check an outcomes file.
+
+    Args:
+        path: local path or URI.
+        experts: the expected pool, in the wanted order; by default the experts of the file, sorted by name, so that
+            the order of keys and rows in the file does not matter.
+
+    Raises:
+        DataError: naming the file and the row, if anything is missing, doubled, not finite or of another pool.
+    """
+    rows = list(read_rows(path))
+    if not rows:
+        raise DataError(f"{path} has no rows")
+    seen: dict[str, str] = {}
+    pool = list(experts) if experts is not None else sorted(_mapping(rows[0], "rewards"))
+    for where, row in rows:
+        _check_row(where, row, pool, named_by="the router" if experts is not None else rows[0][0])
+        if (query_id := row["query_id"]) in seen:
+            raise DataError(f"{where}: query_id {query_id!r} is also in {seen[query_id]}")
+        seen[query_id] = where
+    rows.sort(key=lambda item: item[1]["query_id"])
+    return _assemble(rows, pool)
+
+
+def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a JSON Lines (optionally .gz) or Parquet file, each with where it stands (`file:line`)."""
+    fs, inner = file_system(path)
+    if not fs.exists(inner):
+        raise DataError(f"{path} does not exist")
+    if fs.isdir(inner):
+        raise DataError(f"{path} is a directory; a file is needed")
+    with fs.open(inner, "rb") as file:
+        if inner.endswith(".parquet"):
+            yield from _parquet_rows(path, file)
+        else:
+            yield from _json_rows(path, gzip.GzipFile(fileobj=file) if inner.endswith(".gz") else file)
+
+
+def _parquet_rows(path: str, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        parquet = pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is not a Parquet file: {error}") from None
+    number = 0
+    for batch in parquet.iter_batches():
+        for row in batch.to_pylist():
+            number += 1
+            yield f"{path}:row {number}", row
+
+
+def _json_rows(path: str, lines: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield f"{path}:{number}", _json_row(f"{path}:{number}", line)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path} is not a whole gzip file: {error}") from None
+
+
+def _json_row(where: str, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except UnicodeDecodeError:
+        raise DataError(f"{where}: not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: malformed JSON ({error.msg} at column {error.colno})") from None
+    except RecursionError:
+        raise DataError(f"{where}: JSON is nested too deeply") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: a JSON object is needed, not {type(row).__name__}")
+    return row
+
+
+def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:
+    where, row = located
+    value = row.get(key)
+    if not isinstance(value, Mapping) or not value:
+        raise DataError(f"{where}: `{key}` must be an object that maps each expert to a number")
+    return dict(value)
+
+
+def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: str) -> None:
+    for key in ("query_id", "query"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise DataError(f"{where}: `{key}` must be a text that is not empty")
+    if row.get("split", "train") not in ("train", "eval", None):
+        raise DataError(f"{where}: `split` must be train or eval, not {row['split']!r}")
+    tags = row.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise DataError(f"{where}: `tags` must be a list of texts")
+    for key in ("rewards", "metrics", "costs"):
+        if key == "rewards" or row.get(key) is not None:
+            _check_numbers(where, key, _mapping((where, row), key), pool, named_by)
+
+
+def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[str], named_by: str) -> None:
+    if unknown := sorted(set(values) - set(pool)):
+        raise DataError(f"{where}: `{key}` names unknown expert {unknown[0]!r}; the pool of {named_by} is {list(pool)}")
+    for expert in pool:
+        value = values.get(expert)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            what = "is missing" if value is None else f"is {value!r}, not a finite number"
+            raise DataError(f"{where}: the {key.removesuffix('s')} of expert {expert!r} {what}")
+
+
+def _assemble(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> Outcomes:
+    return Outcomes(
+        experts=pool,
+        query_ids=[row["query_id"] for _, row in rows],
+        queries=[row["query"] for _, row in rows],
+        sources=[row.get("source") or "all" for _, row in rows],
+        tags=[list(dict.fromkeys(row.get("tags") or ())) for _, row in rows],
+        splits=[row.get("split") or "train" for _, row in rows],
+        rewards_QM=_matrix(rows, "rewards", pool),
+        metrics_QM=_optional_matrix(rows, "metrics", pool),
+        costs_QM=_optional_matrix(rows, "costs", pool),
+    )
+
+
+def _matrix(rows: list[tuple[str, dict[str, Any]]], key: str, pool: list[str]) -> np.ndarray:
+    return np.array([[row[key][expert] for expert in pool] for _, row in rows], dtype=np.float64)
+
+
+def _optional_matrix(rows: list[tuple[str, dict[str, Any]]], key: str, pool: list[str]) -> np.ndarray | None:
+    """The matrix if every row has one, None if no row has."""
+    have = [row.get(key) is not None for _, row in rows]
+    if not any(have):
+        return None
+    if not all(have):
+        raise DataError(f"{rows[have.index(False)][0]}: `{key}` is missing here but given in other rows")
+    return _matrix(rows, key, pool)

@@ -1,0 +1,60 @@
+"""Progress of a stage: a bar on a terminal, a line now and then in a log."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+LINE_EVERY_S = 15.0
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second."""
+
+    def render(self, task: Task) -> Text:
+        """The recent rate, or the overall one once the task is done."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} rows/s", style="progress.data.speed")
+
+
+def track(counts: Iterable[int], total: int, name: str, console: Console, done: int = 0) -> int:
+    """Consume `counts` (rows finished at a time) and show them against `total`; returns the rows counted.
+
+    Args:
+        counts: numbers of rows, as they get finished.
+        total: rows there are, `done` included.
+        name: what is shown in front.
+        console: where to show it.
+        done: rows that were finished in an earlier run.
+    """
+    bars = _bar if console.is_terminal else _lines
+    return sum(bars(counts, total, name, console, done))
+
+
+def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=total, completed=done)
+        for count in counts:
+            progress.advance(task, count)
+            yield count
+
+
+def _lines(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
+    started = last = time.monotonic()
+    fresh = 0
+    for count in counts:
+        fresh += count
+        yield count
+        if (now := time.monotonic()) - last >= LINE_EVERY_S:
+            last = now
+            rate = fresh / (now - started)
+            left = (total - done - fresh) / rate if rate else float("inf")
+            console.print(f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, {left:.0f} s left", highlight=False)
+    seconds = time.monotonic() - started
+    rate = fresh / max(seconds, 1e-9)
+    console.print(
+        f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, finished in {seconds:.0f} s", highlight=False
+    )

@@ -1,0 +1,1 @@
+"""Queries: sources, tagging, decontamination, sampling."""

@@ -1,0 +1,97 @@
+"""Read queries: the project's own demo set, or a JSON Lines or Parquet file with named columns."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from zooter_ray.config.queries import DemoSetSource, FileSource
+from zooter_ray.errors import DataError
+from zooter_ray.grading import parse_reference
+from zooter_ray.outcomes import read_rows
+from zooter_ray.queries.demo_set import demo_queries
+
+Row = dict[str, Any]
+
+
+def read_source(source: DemoSetSource | FileSource, seed: int, eval_share: float) -> Iterator[Row]:
+    """Rows of schemas.QUERIES from one source.
+
+    Raises:
+        DataError: naming the file and the row, where a row cannot be used.
+    """
+    if isinstance(source, DemoSetSource):
+        for row in demo_queries(seed):
+            yield {**row, "tags": row.get("tags", [])}
+        return
+    for where, row in read_rows(source.path):
+        yield _file_row(where, row, source, seed, eval_share)
+
+
+def _file_row(where: str, row: Row, source: FileSource, seed: int, eval_share: float) -> Row:
+    query = row.get(source.query_column)
+    if not isinstance(query, str) or not query.strip():
+        raise DataError(f"{where}: column {source.query_column!r} must be a text that is not empty")
+    name = _text(where, row, source.source_column) or source.name
+    query_id = _text(where, row, source.id_column) or made_id(name, query)
+    return {
+        "query_id": query_id,
+        "query": query,
+        "source": name,
+        "tags": _tags(where, row, source.tags_column),
+        "split": _split(where, row, source.split_column) or made_split(query_id, seed, eval_share),
+        "reference": _reference(where, row, source.reference_column),
+    }
+
+
+def _text(where: str, row: Row, column: str | None) -> str | None:
+    """The text in a column; None if no column is asked for. An id column that a file lacks is an error."""
+    if column is None:
+        return None
+    value = row.get(column)
+    if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+        raise DataError(f"{where}: column {column!r} must hold a text; set it to null in the config if there is none")
+    return str(value)
+
+
+def _tags(where: str, row: Row, column: str | None) -> list[str]:
+    tags = row.get(column) if column is not None else None
+    if tags is None:
+        return []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise DataError(f"{where}: column {column!r} must hold a list of texts")
+    return list(dict.fromkeys(tags))
+
+
+def _split(where: str, row: Row, column: str | None) -> str | None:
+    split = row.get(column) if column is not None else None
+    if split not in (None, "train", "eval"):
+        raise DataError(f"{where}: column {column!r} must be train or eval, not {split!r}")
+    return split
+
+
+def _reference(where: str, row: Row, column: str | None) -> str | None:
+    value = row.get(column) if column is not None else None
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        parse_reference(text)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    return text
+
+
+def made_id(source: str, query: str) -> str:
+    """An id that follows from the source and the text."""
+    return f"{source}/{hashlib.sha256(query.encode()).hexdigest()[:16]}"
+
+
+def made_split(query_id: str, seed: int, eval_share: float) -> str:
+    """`eval` for a share of the ids, by hash: the same id always falls on the same side."""
+    return "eval" if hash_fraction(seed, "split", query_id) < eval_share else "train"
+
+
+def hash_fraction(*key: object) -> float:
+    """A number in [0, 1) that follows from the key alone, on every machine."""
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8]) / 2**64

@@ -1,0 +1,72 @@
+"""What a stage asks of the cluster, and the keyword arguments in which Ray wants to hear it."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from zooter_ray.config.base import Config
+
+
+class StageResources(Config):
+    """Resources of one worker of a stage, and how many workers there may be."""
+
+    num_cpus: float = Field(1.0, ge=0)
+    num_gpus: float = Field(0.0, ge=0)
+    accelerator_type: str | None = Field(None, description="a Ray accelerator label such as A100-80G")
+    workers: int | tuple[int, int] = Field(1, description="a fixed number, or the range (min, max) to scale within")
+
+    @model_validator(mode="after")
+    def _workers_are_positive(self) -> Self:
+        low, high = worker_range(self)
+        if not 1 <= low <= high:
+            raise ValueError(f"workers must be a positive number or a rising range, not {self.workers}")
+        return self
+
+
+def worker_range(resources: StageResources) -> tuple[int, int]:
+    """The smallest and the largest number of workers."""
+    workers = resources.workers
+    return (workers, workers) if isinstance(workers, int) else workers
+
+
+def actor_kwargs(resources: StageResources) -> dict[str, Any]:
+    """Resource arguments of `Dataset.map_batches` for an actor pool (the pool itself is `worker_range`)."""
+    kwargs: dict[str, Any] = {"num_cpus": resources.num_cpus}
+    if resources.num_gpus:
+        kwargs["num_gpus"] = resources.num_gpus
+    if resources.accelerator_type:
+        kwargs["accelerator_type"] = resources.accelerator_type
+    return kwargs
+
+
+def engine_kwargs(resources: StageResources, tensor_parallel_size: int) -> dict[str, Any]:
+    """Resource arguments of `vLLMEngineProcessorConfig`: one bundle per tensor-parallel worker.
+
+    Without a placement group Ray Data LLM asks for a GPU, also where there is none.
+    """
+    bundle: dict[str, float] = {"CPU": resources.num_cpus}
+    if resources.num_gpus:
+        bundle["GPU"] = resources.num_gpus
+    low, high = worker_range(resources)
+    kwargs: dict[str, Any] = {
+        "placement_group_config": {"bundles": [dict(bundle) for _ in range(tensor_parallel_size)]},
+        "concurrency": (low, high),
+    }
+    if resources.accelerator_type:
+        kwargs["accelerator_type"] = resources.accelerator_type
+    return kwargs
+
+
+def training_kwargs(resources: StageResources) -> dict[str, Any]:
+    """Arguments of Ray Train's `ScalingConfig`; training needs a fixed number of workers, the upper one."""
+    per_worker: dict[str, float] = {"CPU": resources.num_cpus}
+    if resources.num_gpus:
+        per_worker["GPU"] = resources.num_gpus
+    kwargs: dict[str, Any] = {
+        "num_workers": worker_range(resources)[1],
+        "use_gpu": resources.num_gpus > 0,
+        "resources_per_worker": per_worker,
+    }
+    if resources.accelerator_type:
+        kwargs["accelerator_type"] = resources.accelerator_type
+    return kwargs

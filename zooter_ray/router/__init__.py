@@ -1,0 +1,1 @@
+"""The router: model, data, losses, distillation, prediction."""

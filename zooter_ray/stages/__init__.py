@@ -1,0 +1,1 @@
+"""The Ray layer: one stage per file, each with one public `run`."""

@@ -1,0 +1,85 @@
+"""What the Ray stages share: commit a dataset block by block, and close a unit once every row is accounted for."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from ray.data import Dataset
+
+from zooter_ray.artifacts import Unit, commit, drop_duplicates, file_system, parts, read_table, write_manifest
+from zooter_ray.errors import StageError
+from zooter_ray.schemas import REJECTED
+
+KEYS = ("query_id", "sample")
+
+
+def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:
+    """Run a dataset whose blocks carry `expert` and `error`, commit every block, and yield the rows committed.
+
+    A block's good rows go to a part of their expert's unit, its failed rows to the unit's `rejected/`.
+    """
+    counts = dataset.map_batches(
+        _commit_block,
+        fn_args=({expert: (unit.path, unit.rejected) for expert, unit in units.items()}, schema),
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=0.25,
+    )
+    for batch in counts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        yield pc.sum(batch["rows"]).as_py()
+
+
+def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa.Schema) -> pa.Table:
+    for expert in pc.unique(block["expert"]).to_pylist():
+        rows = block.filter(pc.equal(block["expert"], expert))
+        failed = pc.not_equal(rows["error"], "")
+        directory, rejected = paths[expert]
+        if (good := rows.filter(pc.invert(failed))).num_rows:
+            commit(directory, good.select(schema.names).cast(schema), KEYS)
+        if (bad := rows.filter(failed)).num_rows:
+            names = ["reason" if name == "error" else name for name in bad.column_names]
+            bad = bad.rename_columns(names).append_column("detail", pa.nulls(bad.num_rows, pa.string()))
+            commit(rejected, bad.select(REJECTED.names).cast(REJECTED), KEYS)
+    return pa.table({"rows": [block.num_rows]})
+
+
+def done_ids(unit: Unit, schema: pa.Schema) -> set[tuple[str, int]]:
+    """(query_id, sample) of the rows that an interrupted run has committed; what it rejected is tried again."""
+    fs, _ = file_system(unit.rejected)
+    for part in parts(unit.rejected):
+        fs.rm_file(file_system(part)[1])
+    table = read_table(unit.path, schema, KEYS)
+    return set(zip(table["query_id"].to_pylist(), table["sample"].to_pylist(), strict=True))
+
+
+def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:
+    """Write the unit's manifest, once each of `rows_in` rows is in it exactly once, as a row or as a rejected one.
+
+    Raises:
+        StageError: if rows are missing, or if all were rejected, which no later stage can use.
+    """
+    drop_duplicates(unit.path, KEYS)
+    rows_out = read_table(unit.path, schema, KEYS).num_rows
+    reasons = rejected_reasons(unit)
+    rejected = sum(reasons.values())
+    if rows_in and not rows_out:
+        first = next(iter(reasons), "no row came back")
+        raise StageError(f"{unit.stage}/{unit.name}: all {rows_in} rows were rejected; the first reason: {first}")
+    if rows_out + rejected != rows_in:
+        raise StageError(
+            f"{unit.stage}/{unit.name}: {rows_in} rows went in, but {rows_out} came out and {rejected} were rejected; "
+            "run again to resume"
+        )
+    write_manifest(unit, rows_in, rows_out, reasons, extra)
+
+
+def rejected_reasons(unit: Unit, most: int = 20) -> dict[str, int]:
+    """Rejected rows by reason, the most frequent first; beyond `most` reasons the rest is counted together."""
+    drop_duplicates(unit.rejected, KEYS)
+    counts = Counter(read_table(unit.rejected, REJECTED, ["reason"])["reason"].to_pylist()).most_common()
+    shown = dict(counts[:most])
+    if rest := sum(count for _, count in counts[most:]):
+        shown["other"] = rest
+    return shown

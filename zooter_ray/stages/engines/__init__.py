@@ -1,0 +1,19 @@
+"""The engines behind the one seam of the generation stage.
+
+An engine turns a dataset of queries (query_id, expert, sample, query, source, reference) for the experts that share
+it into a dataset with the columns of schemas.RESPONSES and `error`, which is empty where there is a response.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray.data import Dataset
+
+from zooter_ray.config.generation import ExpertConfig
+from zooter_ray.stages.engines import dummy, http, vllm
+
+ENGINES: dict[str, Callable[[Dataset, Any, Sequence[ExpertConfig]], Dataset]] = {
+    "vllm": vllm.generate,
+    "http": http.generate,
+    "dummy": dummy.generate,
+}

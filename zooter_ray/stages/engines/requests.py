@@ -1,0 +1,77 @@
+"""Engines that answer one request at a time (http, dummy): many at once, under a limit, in an actor."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from ray.data import ActorPoolStrategy, Dataset
+
+from zooter_ray.chat import Response
+from zooter_ray.config.generation import ExpertConfig
+from zooter_ray.resources import StageResources, actor_kwargs, worker_range
+from zooter_ray.schemas import RESPONSES
+
+Row = dict[str, Any]
+Respond = Callable[[Row, ExpertConfig], Awaitable[Response]]
+
+RESPONSES_AND_ERROR = RESPONSES.append(pa.field("error", pa.string(), nullable=False))
+
+
+class RespondToBlock:
+    """Actor: answers the rows of a block, `concurrency` at a time."""
+
+    def __init__(self, make_respond: Callable[[], Respond], experts: Sequence[ExpertConfig], concurrency: int) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.respond = make_respond()
+        self.experts = {expert.id: expert for expert in experts}
+        self.concurrency = concurrency
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Answer a block of queries."""
+        rows = block.to_pylist()
+        responses = self.loop.run_until_complete(self._all(rows))
+        return pa.Table.from_pylist(
+            [response_row(row, response) for row, response in zip(rows, responses, strict=True)], RESPONSES_AND_ERROR
+        )
+
+    async def _all(self, rows: list[Row]) -> list[Response]:
+        limit = asyncio.Semaphore(self.concurrency)
+
+        async def one(row: Row) -> Response:
+            async with limit:
+                return await self.respond(row, self.experts[row["expert"]])
+
+        return await asyncio.gather(*map(one, rows))
+
+
+def response_row(row: Row, response: Response) -> Row:
+    """A row of RESPONSES_AND_ERROR from a query's row and its response."""
+    return {
+        **{name: row[name] for name in ("query_id", "expert", "sample", "query", "reference")},
+        "response": response.text,
+        "finish_reason": response.finish_reason,
+        "prompt_tokens": response.prompt_tokens,
+        "generated_tokens": response.generated_tokens,
+        "seconds": response.seconds,
+        "error": response.error,
+    }
+
+
+def respond_to_blocks(
+    dataset: Dataset,
+    make_respond: Callable[[], Respond],
+    experts: Sequence[ExpertConfig],
+    concurrency: int,
+    resources: StageResources,
+) -> Dataset:
+    """Map `RespondToBlock` over the dataset's blocks."""
+    low, high = worker_range(resources)
+    return dataset.map_batches(
+        RespondToBlock,
+        fn_constructor_args=(make_respond, experts, concurrency),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(min_size=low, max_size=high),
+        **actor_kwargs(resources),
+    )

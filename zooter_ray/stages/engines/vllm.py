@@ -1,0 +1,113 @@
+"""Engine `vllm`: experts that run in vLLM under Ray Data LLM, on GPUs and on CPUs alike.
+
+Prompts are rendered and tokenised by chat.py, so Ray's own chat template, tokenise and detokenise stages are off.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from ray.data import ActorPoolStrategy, Dataset
+
+from zooter_ray.chat import fit_prompt, sampling_params
+from zooter_ray.config.generation import ExpertConfig, VllmEngine
+from zooter_ray.errors import ConfigError
+from zooter_ray.package_models import resolve_source
+from zooter_ray.resources import engine_kwargs
+from zooter_ray.stages.engines.requests import RESPONSES_AND_ERROR, Row
+
+
+def generate(dataset: Dataset, engine: VllmEngine, experts: Sequence[ExpertConfig]) -> Dataset:
+    """Answer the dataset's queries with one vLLM engine; rows that it refuses carry the error."""
+    from ray.data.llm import build_processor
+
+    if engine.token_env is not None and not os.environ.get(engine.token_env):
+        raise ConfigError(
+            f"the weights of {engine.source} are gated: put a token that may read them in {engine.token_env}"
+        )
+    source = resolve_source(engine.source)
+    prompts = dataset.map_batches(
+        RenderPrompts,
+        fn_constructor_args=(source, engine.max_model_len, experts),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(size=1),
+        num_cpus=0.5,
+    )
+    sampling = {expert.id: expert.decoding for expert in experts}
+
+    def request(row: Row) -> Row:
+        return {
+            "tokenized_prompt": row["prompt_token_ids"],
+            "sampling_params": sampling_params(sampling[row["expert"]], row["sample"]),
+        }
+
+    processor = build_processor(processor_config(engine, source), preprocess=request)
+    limits = {expert.id: expert.decoding.max_tokens for expert in experts}
+    return processor(prompts).map_batches(
+        to_responses, fn_args=(limits,), batch_size=None, batch_format="pyarrow", num_cpus=0.25
+    )
+
+
+def processor_config(engine: VllmEngine, source: str) -> Any:
+    """The Ray Data LLM configuration of an engine."""
+    from ray.data.llm import vLLMEngineProcessorConfig
+
+    return vLLMEngineProcessorConfig(
+        model_source=source,
+        engine_kwargs={
+            "dtype": engine.dtype,
+            "max_model_len": engine.max_model_len,
+            "tensor_parallel_size": engine.tensor_parallel_size,
+            **engine.engine_kwargs,
+        },
+        batch_size=engine.batch_size,
+        max_concurrent_batches=engine.concurrent_batches,
+        should_continue_on_error=True,
+        chat_template_stage=False,
+        tokenize_stage=False,
+        detokenize_stage=False,
+        **engine_kwargs(engine.resources, engine.tensor_parallel_size),
+    )
+
+
+class RenderPrompts:
+    """Actor: adds `prompt_token_ids` and `prompt_error` to a block of queries."""
+
+    def __init__(self, source: str, window: int, experts: Sequence[ExpertConfig]) -> None:
+        from transformers import AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(source)
+        self.window = window
+        self.experts = {expert.id: expert for expert in experts}
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Render the prompts of a block."""
+        prompts = [
+            fit_prompt(self.experts[expert], self.tokenizer, query, self.window)
+            for expert, query in zip(block["expert"].to_pylist(), block["query"].to_pylist(), strict=True)
+        ]
+        token_ids = pa.array([prompt.token_ids for prompt in prompts], pa.list_(pa.int64()))
+        errors = pa.array([prompt.error for prompt in prompts], pa.string())
+        return block.append_column("prompt_token_ids", token_ids).append_column("prompt_error", errors)
+
+
+def to_responses(block: pa.Table, max_tokens: dict[str, int]) -> pa.Table:
+    """Rows of Ray Data LLM as rows of RESPONSES_AND_ERROR.
+
+    A prompt that could not be rendered went through the engine as an empty one, which it refuses at once.
+    """
+    rows = [
+        {
+            **{name: row[name] for name in ("query_id", "expert", "sample", "query", "reference")},
+            "response": row["generated_text"] or "",
+            "finish_reason": "length" if row["num_generated_tokens"] >= max_tokens[row["expert"]] else "stop",
+            "prompt_tokens": row["num_input_tokens"],
+            "generated_tokens": row["num_generated_tokens"],
+            "seconds": row["time_taken_llm"],
+            "error": row["prompt_error"] or row["__inference_error__"],
+        }
+        for row in block.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, RESPONSES_AND_ERROR)
