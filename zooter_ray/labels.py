@@ -5,9 +5,15 @@ so that a distributed stage maps `tag_partials` and reduces with `combine_partia
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
+
+from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.hashing import hash_fraction
+from zooter_ray.outcomes import Outcomes
+from zooter_ray.schemas import LABELS
 
 
 @dataclass(frozen=True)
@@ -86,3 +92,35 @@ def soft_labels(
     index = np.flatnonzero(learns_Q & has_preference(rewards_QM))
     means = tag_means(tag_partials(labels_QM[index], [tags[row] for row in index]))
     return enhance(labels_QM, tags, means, beta)
+
+
+def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
+    """Turn a share of the training rows, by hash of their id, into validation rows."""
+    splits = [
+        "validation"
+        if split == "train" and hash_fraction(config.seed, "validation", query_id) < config.validation_share
+        else split
+        for query_id, split in zip(outcomes.query_ids, outcomes.splits, strict=True)
+    ]
+    return replace(outcomes, splits=splits)
+
+
+def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
+    """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
+    split = with_validation(outcomes, config)
+    learns_Q = np.array([name == "train" for name in split.splits])
+    labels_QM = soft_labels(split.rewards_QM, split.tags, learns_Q, config.temperature, config.beta)
+    columns = {
+        "query_id": split.query_ids,
+        "query": split.queries,
+        "source": split.sources,
+        "tags": split.tags,
+        "split": split.splits,
+        "rewards": split.rewards_QM.tolist(),
+        "metrics": None if split.metrics_QM is None else split.metrics_QM.tolist(),
+        "costs": None if split.costs_QM is None else split.costs_QM.tolist(),
+        "label": labels_QM.tolist(),
+        "has_preference": has_preference(split.rewards_QM).tolist(),
+    }
+    filled = {name: [None] * len(split.query_ids) if values is None else values for name, values in columns.items()}
+    return pa.table(filled, schema=LABELS)

@@ -182,3 +182,19 @@ def _optional_matrix(rows: list[tuple[str, dict[str, Any]]], key: str, pool: lis
     if not all(have):
         raise DataError(f"{rows[have.index(False)][0]}: `{key}` is missing here but given in other rows")
     return _matrix(rows, key, pool)
+
+
+def outcomes_table(outcomes: Outcomes) -> pa.Table:
+    """Outcomes in the form of an outcomes file."""
+    columns: dict[str, object] = {
+        "query_id": outcomes.query_ids,
+        "query": outcomes.queries,
+        "source": outcomes.sources,
+        "tags": outcomes.tags,
+        "split": outcomes.splits,
+    }
+    matrices = {"rewards": outcomes.rewards_QM, "metrics": outcomes.metrics_QM, "costs": outcomes.costs_QM}
+    for name, matrix_QM in matrices.items():
+        if matrix_QM is not None:
+            columns[name] = pa.StructArray.from_arrays(list(map(pa.array, matrix_QM.T)), outcomes.experts)
+    return pa.table(columns)

@@ -1,11 +1,11 @@
 """A simulated expert: deterministic answers, a simple model of time and of failure. For tests and benchmarks."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from zooter_ray.chat import Response
 from zooter_ray.config.generation import DummyEngine
+from zooter_ray.hashing import hash_fraction
 
 
 def simulate(
@@ -16,21 +16,17 @@ def simulate(
     It answers with the query's reference for a share `accuracy[source]` of the queries, else with words that no
     reference holds, and fails for a share `failure_rate`.
     """
-    chance_fail, chance_right = chances(engine.seed, expert, query, sample)
+    key = (engine.seed, expert, query, sample)
     tokens = min(engine.tokens, max_tokens)
     seconds = engine.first_token_s + (tokens - 1) * engine.per_token_s
-    if chance_fail < engine.failure_rate:
+    if hash_fraction("fail", *key) < engine.failure_rate:
         return Response(error="simulated failure", seconds=seconds)
     accuracy = engine.accuracy.get(source, engine.accuracy.get("*", 0.0))
-    answer = right_answer(reference) if reference and chance_right < accuracy else f"{expert} does not know."
+    answer = (
+        right_answer(reference) if reference and hash_fraction("right", *key) < accuracy else f"{expert} does not know."
+    )
     finish_reason = "length" if engine.tokens > max_tokens else "stop"
     return Response(answer, finish_reason, len(query.split()), tokens, seconds)
-
-
-def chances(*key: object) -> tuple[float, float]:
-    """Two numbers in [0, 1) that follow from the key alone."""
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64, int.from_bytes(digest[8:16]) / 2**64
 
 
 def right_answer(reference: str) -> str:

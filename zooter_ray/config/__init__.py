@@ -1,6 +1,6 @@
 """Frozen settings models, one file per stage, and the one way to read them."""
 
-from zooter_ray.config.load import apply_overrides, dump_config, load_config, read_yaml, validate
-from zooter_ray.config.run import RunConfig
+from zooter_ray.config.load import dump_config, load_config, load_distill_config
+from zooter_ray.config.run import DistillConfig, RunConfig
 
-__all__ = ["RunConfig", "apply_overrides", "dump_config", "load_config", "read_yaml", "validate"]
+__all__ = ["DistillConfig", "RunConfig", "dump_config", "load_config", "load_distill_config"]

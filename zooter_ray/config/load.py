@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from zooter_ray.config.base import Config
-from zooter_ray.config.run import RunConfig
+from zooter_ray.config.run import DistillConfig, RunConfig
 from zooter_ray.errors import ConfigError
 
 C = TypeVar("C", bound=Config)
@@ -22,6 +22,17 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     Raises ConfigError for a missing or malformed file, an unknown key (with the nearest valid one) or a bad value.
     """
     return validate(RunConfig, apply_overrides(read_yaml(path), overrides), str(path))
+
+
+def load_distill_config(path: str | Path | None, overrides: Iterable[str] = ()) -> DistillConfig:
+    """Like load_config, for a router from an outcomes file; a run's YAML serves as well, its other sections unused."""
+    if path is None:
+        return validate(DistillConfig, apply_overrides({}, overrides), "overrides")
+    values = read_yaml(path)
+    if "queries" not in values:
+        return validate(DistillConfig, apply_overrides(values, overrides), str(path))
+    run = load_config(path, overrides)
+    return DistillConfig(ray=run.ray, labeling=run.labeling, training=run.training)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

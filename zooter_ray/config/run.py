@@ -47,3 +47,11 @@ class RunConfig(Config):
     def label_reward_model(self) -> str:
         """Id of the reward model whose rewards are distilled."""
         return self.labeling.reward_model or self.scoring.reward_models[0].id
+
+
+class DistillConfig(Config):
+    """The settings of a router that is distilled from an outcomes file alone."""
+
+    ray: RayConfig = Field(default_factory=RayConfig)
+    labeling: LabelingConfig = Field(default_factory=LabelingConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)

@@ -31,6 +31,7 @@ _NEW_TURN = re.compile(
 # Repetitions are bounded, so that no response can make a search slow.
 _MARKUP = r"""[\s*_$\\({\[:~≈"'`]{0,12}"""
 _ANSWER = r"(?i:\banswer\b(?:[^.\n]{0,80}?\b(?:is|are|equals|be)\b|[ *_]{0,6}[:=]))"
+_CORRECT_OPTION = r"(?i:\b(?:(?:correct|right|best) (?:option|choice|one|letter) is|it(?: is|['’]s)))\b"
 
 _HEDGE = r"(?:(?:about|approximately|exactly|only|just|simply|equal to)\s)?"
 _LEFT_SIDES = r"(?:(?:\b[A-Za-z]\b|[0-9 .,$+*/×÷()-]){1,80}=){0,8}"
@@ -126,21 +127,23 @@ def _called_letter(letters: str) -> re.Pattern[str]:
     # "Answer: A or B" calls none.
     alone = rf"(?![)*.\]]{{0,3}}\s?(?:,|/|&|or\b|and\b)\s?[(*]{{0,3}}[{letters}]\b)"
     small = rf"([{letters.lower()}])(?=\)|[.*\]}}$]{{0,4}}[ \t]*(?:\n|\Z))"
-    label = rf"(?:\\boxed\{{(?:\\text\{{)?|{_ANSWER}|^A:){_MARKUP}(?i:(?:option|choice|letter)\s)?{_MARKUP}"
+    label = rf"(?:\\boxed\{{(?:\\text\{{)?|{_ANSWER}|{_CORRECT_OPTION}|^A:)"
+    noun = r"(?i:(?:option|choice|letter)\s)?"
     praise = r"[)*.]{0,3} is (?:the )?(?:correct|right|best)\b"
     return re.compile(
-        rf"{label}(?:{_capital(letters)}{alone}|{small})|(?<![\w'])([{letters}]){praise}",
+        rf"{label}{_MARKUP}{noun}{_MARKUP}(?:{_capital(letters)}{alone}|{small})|(?<![\w'])([{letters}]){praise}",
         re.MULTILINE,
     )
 
 
 def _set_off_letter(letters: str) -> re.Pattern[str]:
-    """A letter set off as one anywhere, in any of four groups."""
+    """A letter set off as one anywhere, in any of five groups."""
     # "A:" labels the whole answer as often as it names the first option, so that it decides nothing.
     headed = rf"^[\s*(]{{0,6}}(?!A[*]*:)([{letters}])[*]{{0,2}}[).:](?=[\s*]|\Z)"
+    own_line = rf"^[ \t*(\[]{{0,6}}([{letters}])[ \t*)\].]{{0,6}}$"
     named = rf"\b(?i:option|choice|choose|chose|select|pick)\s[(*]{{0,3}}{_capital(letters)}"
     either_case = letters + letters.lower()
-    return re.compile(rf"\(([{either_case}])\)|\*\*([{letters}])[.)]?\*\*|{headed}|{named}", re.MULTILINE)
+    return re.compile(rf"\(([{either_case}])\)|\*\*([{letters}])[.)]?\*\*|{headed}|{own_line}|{named}", re.MULTILINE)
 
 
 def _capital(letters: str) -> str:
@@ -170,16 +173,24 @@ def _unfenced(text: str, defines: re.Pattern[str]) -> Iterator[str]:
 
 
 def _parsing_prefix(source: str) -> str:
-    """Longest run of lines from the first on that parses."""
+    """Longest run of lines from the first on that parses, without prose that happens to parse."""
     lines = source.rstrip().split("\n")
     while lines:
         try:
-            ast.parse("\n".join(lines))
+            tree = ast.parse("\n".join(lines))
         except SyntaxError as error:
             # No prefix that still holds the line with the error can parse.
             lines = lines[: min(error.lineno or len(lines), len(lines)) - 1]
         except (ValueError, RecursionError, MemoryError):
             return ""
         else:
-            return "\n".join(lines)
+            prose = next((node.lineno for node in tree.body if _is_prose(node)), len(lines) + 1)
+            return "\n".join(lines[: prose - 1])
     return ""
+
+
+def _is_prose(statement: ast.stmt) -> bool:
+    """Whether a statement computes nothing, like the lines "Explanation", "This is it" and "Output: hello"."""
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call | ast.Constant)

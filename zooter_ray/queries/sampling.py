@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from zooter_ray.queries.sources import hash_fraction
+from zooter_ray.hashing import hash_fraction
 
 
 def draw(rows: Sequence[tuple[str, Sequence[str]]], per_tag: int | None, limit: int | None, seed: int) -> set[str]:

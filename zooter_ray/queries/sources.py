@@ -8,6 +8,7 @@ from typing import Any
 from zooter_ray.config.queries import DemoSetSource, FileSource
 from zooter_ray.errors import DataError
 from zooter_ray.grading import parse_reference
+from zooter_ray.hashing import hash_fraction
 from zooter_ray.outcomes import read_rows
 from zooter_ray.queries.demo_set import demo_queries
 
@@ -90,8 +91,3 @@ def made_id(source: str, query: str) -> str:
 def made_split(query_id: str, seed: int, eval_share: float) -> str:
     """`eval` for a share of the ids, by hash: the same id always falls on the same side."""
     return "eval" if hash_fraction(seed, "split", query_id) < eval_share else "train"
-
-
-def hash_fraction(*key: object) -> float:
-    """A number in [0, 1) that follows from the key alone, on every machine."""
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8]) / 2**64

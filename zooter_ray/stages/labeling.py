@@ -3,10 +3,10 @@
 The join is by query id on the driver: numbers only, one array of Q x M; texts stream through part by part.
 """
 
+import hashlib
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +26,10 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import StageError
-from zooter_ray.labels import has_preference, soft_labels
-from zooter_ray.outcomes import Outcomes
+from zooter_ray.labels import label_table
+from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes
 from zooter_ray.progress import track
-from zooter_ray.queries.sources import hash_fraction
-from zooter_ray.schemas import LABELS, QUERIES, REJECTED, RESPONSES, REWARDS
+from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES, REWARDS
 
 STAGE = "04_labels"
 OUTCOMES = "outcomes.parquet"
@@ -79,6 +78,21 @@ def run(
     experts = list(rewards)
     write_manifest(labels, read_manifest(queries)["rows_out"], table.num_rows, dropped, {"experts": experts})
     return labels
+
+
+def run_on_outcomes(
+    config: LabelingConfig, outcomes_path: str, run_dir: str, console: Console
+) -> tuple[Unit, Outcomes]:
+    """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out."""
+    outcomes = read_outcomes(outcomes_path)
+    content = hashlib.sha256(repr((outcomes.query_ids, outcomes.rewards_QM.tolist(), outcomes.tags)).encode())
+    settings = {**config.identity(), "outcomes": content.hexdigest()}
+    labels = make_unit(run_dir, STAGE, "labels", settings)
+    if not is_complete(labels):
+        table = label_table(outcomes, config)
+        track(_commit(table, labels), table.num_rows, "labeling", console)
+        write_manifest(labels, len(outcomes.query_ids), table.num_rows, {}, {"experts": outcomes.experts})
+    return labels, outcomes
 
 
 def join_outcomes(
@@ -138,54 +152,6 @@ def _reject(
     if rows:
         commit(labels.rejected, pa.Table.from_pylist(rows, REJECTED), ["query_id"])
     return Counter(str(row["reason"]) for row in rows)
-
-
-def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
-    """Turn a share of the training rows, by hash of their id, into validation rows."""
-    splits = [
-        "validation"
-        if split == "train" and hash_fraction(config.seed, "validation", query_id) < config.validation_share
-        else split
-        for query_id, split in zip(outcomes.query_ids, outcomes.splits, strict=True)
-    ]
-    return replace(outcomes, splits=splits)
-
-
-def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
-    """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
-    split = with_validation(outcomes, config)
-    learns_Q = np.array([name == "train" for name in split.splits])
-    labels_QM = soft_labels(split.rewards_QM, split.tags, learns_Q, config.temperature, config.beta)
-    columns = {
-        "query_id": split.query_ids,
-        "query": split.queries,
-        "source": split.sources,
-        "tags": split.tags,
-        "split": split.splits,
-        "rewards": split.rewards_QM.tolist(),
-        "metrics": None if split.metrics_QM is None else split.metrics_QM.tolist(),
-        "costs": None if split.costs_QM is None else split.costs_QM.tolist(),
-        "label": labels_QM.tolist(),
-        "has_preference": has_preference(split.rewards_QM).tolist(),
-    }
-    filled = {name: [None] * len(split.query_ids) if values is None else values for name, values in columns.items()}
-    return pa.table(filled, schema=LABELS)
-
-
-def outcomes_table(outcomes: Outcomes) -> pa.Table:
-    """Outcomes in the form of an outcomes file."""
-    columns: dict[str, object] = {
-        "query_id": outcomes.query_ids,
-        "query": outcomes.queries,
-        "source": outcomes.sources,
-        "tags": outcomes.tags,
-        "split": outcomes.splits,
-    }
-    matrices = {"rewards": outcomes.rewards_QM, "metrics": outcomes.metrics_QM, "costs": outcomes.costs_QM}
-    for name, matrix_QM in matrices.items():
-        if matrix_QM is not None:
-            columns[name] = pa.StructArray.from_arrays(list(map(pa.array, matrix_QM.T)), outcomes.experts)
-    return pa.table(columns)
 
 
 def _commit(table: pa.Table, labels: Unit, rows_per_file: int = 8192) -> Iterator[int]:

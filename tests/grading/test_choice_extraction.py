@@ -1,0 +1,120 @@
+"""Which option a response chooses."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zooter_ray.grading.extraction import extract_choice
+
+CITIES = ("Paris", "Rome", "Berlin", "Madrid")
+TEN = [f"number {n}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B",
+        "b",
+        "(B)",
+        "(b)",
+        "B.",
+        "B)",
+        "**B**",
+        "B: Rome",
+        "B) Rome",
+        "Answer: B",
+        "answer: b",
+        "A: B",
+        "The answer is (B)",
+        "The answer is B because it is.",
+        "The correct answer is **B) Rome**",
+        "The correct answer is option B.",
+        "The correct option is B",
+        "It's B.",
+        "B is correct",
+        "I choose B.",
+        "I think it is (B).",
+        "So we get\nB",
+        r"$\boxed{\text{B}}$",
+    ],
+)
+def test_a_letter_may_be_given_in_many_ways(text: str) -> None:
+    assert extract_choice(text, CITIES) == "B"
+
+
+@pytest.mark.parametrize(
+    "text", ["Rome", "It is ROME, of course.", "A city with ruins is Rome", "A: Rome", "Answer: rome"]
+)
+def test_an_options_text_will_do_if_it_is_the_only_one(text: str) -> None:
+    assert extract_choice(text, CITIES) == "B"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "none of these",
+        "E",
+        "Rome or Paris",
+        "Answer: A or B",
+        "The answer is (A) or (B)",
+        "(A) and (B) are right",
+        "A. Paris\nB. Rome\nC. Berlin\nD. Madrid",
+        "The answer is not B",
+        "A B C D",
+    ],
+)
+def test_an_ambiguous_response_chooses_nothing(text: str) -> None:
+    assert extract_choice(text, CITIES) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["A dog is an animal.", "A bird", "The answer is a dog.", "The answer is A dog.", "I choose A dog."]
+)
+def test_the_article_is_not_option_a(text: str) -> None:
+    assert extract_choice(text, ("Cat", "Dog", "Cow")) in (None, "B")
+
+
+def test_the_pronoun_is_not_option_i() -> None:
+    assert extract_choice("I think so. Answer: I do not know", TEN) is None
+    assert extract_choice("Answer: I", TEN) == "I"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B\nQuestion: Capital of France?\nAnswer: A",
+        "Answer: B\n\nQ: Capital of Spain?\nAnswer: D",
+        "B\n\nA) Paris is in France.\nC) Berlin is in Germany.",
+        "A. Paris\nB. Rome\nC. Berlin\nD. Madrid\nAnswer: B",
+        "(A) is wrong. (B) is right.",
+        "Answer: A. No, wait: the answer is B.",
+        "<think>The answer is A?</think>B",
+    ],
+)
+def test_what_surrounds_the_answer_is_ignored(text: str) -> None:
+    assert extract_choice(text, CITIES) == "B"
+
+
+def test_a_longer_option_hides_a_shorter_one_in_it() -> None:
+    assert extract_choice("Paris, Texas", ("Paris", "Paris, Texas")) == "B"
+
+
+@pytest.mark.parametrize(("text", "letter"), [("5", "B"), ("It is 15.", "C"), ("1.5", None), ("5,000", None)])
+def test_an_option_that_is_a_number_must_stand_alone(text: str, letter: str | None) -> None:
+    assert extract_choice(text, ("4", "5", "15")) == letter
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(
+    st.sampled_from("ABCDEFGHIJ"),
+    st.sampled_from(["{}", "({})", "{}.", "Answer: {}", "**{}**", "The answer is ({}).", "The answer is {}"]),
+)
+def test_every_letter_is_found_in_every_form(letter: str, template: str) -> None:
+    assert extract_choice(template.format(letter), TEN) == letter
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.text())
+def test_only_the_options_letters_are_ever_returned(text: str) -> None:
+    assert extract_choice(text, CITIES) in (None, "A", "B", "C", "D")

@@ -1,0 +1,142 @@
+"""The report of an evaluation: as JSON, as Markdown, and as a table for the terminal."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.evaluation.baselines import Method, best_single, compared_methods
+from zooter_ray.evaluation.metrics import Interval, gap_closed, mean_over_sources, paired_bootstrap, source_means
+from zooter_ray.outcomes import Outcomes
+
+SCHEMA_VERSION = 1
+
+
+def build_report(
+    outcomes: Outcomes,
+    probabilities_QM: np.ndarray,
+    means: Mapping[str, Any],
+    config: EvaluationConfig,
+    shown: Mapping[str, str],
+) -> dict[str, Any]:
+    """Evaluate a router on outcomes.
+
+    Args:
+        outcomes: held-out rows, experts in the router's order.
+        probabilities_QM: the router's probabilities (Q, M) for these rows.
+        means: training means of the experts, see baselines.expert_means.
+        config: draws and confidence of the intervals.
+        shown: how expert ids are shown.
+    """
+    chosen_Q = probabilities_QM.argmax(axis=1)
+    methods = compared_methods(outcomes, chosen_Q, means)
+    by_name = {method.name: method for method in methods}
+    zooter, best = by_name["zooter"], by_name["best single"]
+
+    def interval(other: Method) -> Interval:
+        return paired_bootstrap(
+            zooter.value_Q, other.value_Q, outcomes.sources, config.draws, config.confidence, config.seed
+        )
+
+    intervals = {"random": interval(by_name["random"]), "best single": interval(best)}
+    mean = {method.name: mean_over_sources(method.value_Q, outcomes.sources) for method in methods}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "rows": len(outcomes.query_ids),
+        "sources": {source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
+        "value": "reward" if outcomes.metrics_QM is None else "metric",
+        "best_single": best_single(means),
+        "methods": [_method_json(method, outcomes, shown, best) for method in methods],
+        "router_share": {
+            expert: float((chosen_Q == index).mean()) for index, expert in enumerate(outcomes.experts)
+        },
+        "gap_closed": gap_closed(mean["zooter"], mean["best single"], mean["oracle"]),
+        "zooter_against": {name: asdict(found) for name, found in intervals.items()},
+        "confidence": config.confidence,
+        "verdicts": [_verdict(name, found, config.confidence) for name, found in intervals.items()],
+    }  # fmt: skip
+
+
+def _method_json(method: Method, outcomes: Outcomes, shown: Mapping[str, str], best: Method) -> dict[str, Any]:
+    name = shown.get(method.name, method.name)
+    if method.kind == "baseline" and method.expert is not None:
+        name = f"best single ({shown.get(method.expert, method.expert)})"
+    return {
+        "method": method.name,
+        "shown": name,
+        "kind": method.kind,
+        "mean": mean_over_sources(method.value_Q, outcomes.sources),
+        "per_source": source_means(method.value_Q, outcomes.sources),
+        "generated_tokens": None if method.cost_Q is None else float(method.cost_Q.mean()),
+        "relative_cost": None
+        if method.cost_Q is None or best.cost_Q is None or not best.cost_Q.mean()
+        else float(method.cost_Q.mean() / best.cost_Q.mean()),
+    }
+
+
+def _verdict(other: str, interval: Interval, confidence: float) -> str:
+    """One plain sentence about zooter against another method."""
+    name = "a random choice" if other == "random" else "the best single expert"
+    numbers = f"({interval.difference:+.3f}, {confidence:.0%} interval {interval.low:+.3f} to {interval.high:+.3f})"
+    if interval.low > 0:
+        return f"zooter beats {name} {numbers}."
+    if interval.high < 0:
+        return f"zooter loses to {name} {numbers}."
+    side = "ahead of" if interval.difference > 0 else "behind" if interval.difference < 0 else "level with"
+    return f"zooter is {side} {name}, but these rows do not prove a difference {numbers}."
+
+
+def terminal_table(report: Mapping[str, Any]) -> Table:
+    """The report's methods as a table for the terminal; the best of each column but the oracle's in bold."""
+    sources = list(report["sources"])
+    table = Table(title=f"{report['value']} on {report['rows']} held-out queries", title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for source in [*sources, "mean", "tokens"]:
+        table.add_column(source, justify="right", overflow="fold")
+    columns = [*sources, "mean"]
+    real = [method for method in report["methods"] if method["kind"] != "oracle"]
+    best = {column: max(_value(method, column) for method in real) for column in columns}
+    for method in report["methods"]:
+        cells = [_cell(_value(method, column), best[column], method["kind"]) for column in columns]
+        style = {"router": "green", "oracle": "dim"}.get(method["kind"])
+        table.add_row(method["shown"], *cells, _tokens(method), style=style)
+    return table
+
+
+def _value(method: Mapping[str, Any], column: str) -> float:
+    return float(method["mean"] if column == "mean" else method["per_source"][column])
+
+
+def _cell(value: float, best: float, kind: str) -> str:
+    return f"[bold]{value:.3f}[/bold]" if value == best and kind != "oracle" else f"{value:.3f}"
+
+
+def _tokens(method: Mapping[str, Any]) -> str:
+    return "" if method["generated_tokens"] is None else f"{method['generated_tokens']:.1f}"
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report as Markdown."""
+    sources = list(report["sources"])
+    header = ["method", *sources, "mean", "generated tokens"]
+    lines = [
+        "# What the router is worth",
+        "",
+        f"{report['value'].capitalize()} per source and the mean over the sources; {report['rows']} held-out queries.",
+        "",
+        f"| {' | '.join(header)} |",
+        f"|{'---|' * len(header)}",
+    ]
+    for method in report["methods"]:
+        cells = [f"{_value(method, column):.3f}" for column in [*sources, "mean"]]
+        lines.append(f"| {' | '.join([method['shown'], *cells, _tokens(method)])} |")
+    gap = report["gap_closed"]
+    lines += ["", *(f"- {verdict}" for verdict in report["verdicts"])]
+    if gap is not None:
+        lines.append(f"- zooter closes {gap:.0%} of the gap between the best single expert and the oracle.")
+    shares = ", ".join(f"{expert} {share:.0%}" for expert, share in report["router_share"].items())
+    lines.append(f"- The router's choices: {shares}.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,185 @@
+"""Which stages there are and in which order; what is complete is skipped. Used by the command line and by jobs."""
+
+import os
+import posixpath
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import ray
+from rich.console import Console
+
+from zooter_ray.artifacts import MANIFEST, Unit, read_table, write_bytes, write_json
+from zooter_ray.config import DistillConfig, RunConfig, dump_config
+from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.config.run import RayConfig
+from zooter_ray.errors import ArtifactError, StageError
+from zooter_ray.evaluation.baselines import outcomes_means
+from zooter_ray.evaluation.pool import PoolReport, pool_report
+from zooter_ray.experts import expert_ids, shown_names
+from zooter_ray.outcomes import read_outcomes, read_rows
+from zooter_ray.package_models import licence_of
+from zooter_ray.progress import track
+from zooter_ray.router.directory import check_pool
+from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.router.route import route_file
+from zooter_ray.schemas import LABELS
+from zooter_ray.stages import evaluation, generation, labeling, queries, scoring, training
+
+STAGES = ("queries", "generation", "scoring", "labeling", "training", "evaluation")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Paths of what a run made, by stage; a stage that was not asked for is missing."""
+
+    paths: dict[str, str]
+
+    @property
+    def router(self) -> str:
+        """The router directory."""
+        return self.paths["training"]
+
+    @property
+    def report(self) -> str:
+        """The report.json."""
+        return posixpath.join(self.paths["evaluation"], "report.json")
+
+
+def connect(config: RayConfig) -> None:
+    """Reach Ray: the cluster that RAY_ADDRESS names (as in a job), the one of the config, or a new one here."""
+    os.environ.update(config.env_vars)
+    if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS") or config.address
+        local = {} if address else {"num_cpus": config.num_cpus, "include_dashboard": False}
+        ray.init(address=address, runtime_env={"env_vars": config.env_vars}, **local)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.raise_original_map_exception = True
+
+
+def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResult:
+    """Run the stages up to and with `until`, skipping what is complete.
+
+    Raises:
+        ZooterError: the first thing that is wrong, in one sentence.
+    """
+    if until not in STAGES:
+        raise StageError(f"there is no stage {until!r}; the stages are {', '.join(STAGES)}")
+    write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
+    show_licences(config, console)
+    connect(config.ray)
+    units: dict[str, Unit] = {}
+    for stage, unit in _stages(config, console):
+        units[stage] = unit
+        if stage == until:
+            break
+    result = RunResult({stage: unit.path for stage, unit in units.items()})
+    write_json(posixpath.join(config.run_dir, "run.json"), result.paths)
+    return result
+
+
+def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
+    """Run one stage after the other; yields its name and its unit (of a stage with many, the directory of all)."""
+    run_dir, shown = config.run_dir, shown_names(config.generation)
+    query_unit = queries.run(config.queries, run_dir, console)
+    yield "queries", query_unit
+    responses = generation.run(config.generation, query_unit, run_dir, console)
+    yield "generation", _parent(run_dir, generation.STAGE, query_unit)
+    rewards = scoring.run(config.scoring, responses, run_dir, console)
+    yield "scoring", _parent(run_dir, scoring.STAGE, query_unit)
+    metrics = next((rewards[model.id] for model in config.scoring.reward_models if model.kind == "reference"), None)
+    labels = labeling.run(
+        config.labeling, query_unit, responses, rewards[config.label_reward_model], metrics, run_dir, console
+    )
+    show_pool(pool_of(labels, list(responses), shown), shown, console)
+    yield "labeling", labels
+    same_weights = {e.id: e.same_weights_as for e in config.generation.experts if e.same_weights_as is not None}
+    experts = expert_ids(config.generation)
+    router = training.run(config.training, config.labeling, labels, experts, run_dir, console, same_weights)
+    yield "training", router
+    outcomes = posixpath.join(labels.path, labeling.OUTCOMES)
+    yield "evaluation", evaluation.run(config.evaluation, router, outcomes, shown, run_dir, console)
+
+
+def _parent(run_dir: str, stage: str, like: Unit) -> Unit:
+    return Unit(posixpath.join(run_dir, stage), stage, stage, like.fingerprint, {}, ())
+
+
+def show_licences(config: RunConfig, console: Console) -> None:
+    """Name the licence of every model that comes as a package."""
+    sources = {expert.id: getattr(expert.engine, "source", "") for expert in config.generation.experts}
+    sources["router backbone"] = config.training.backbone
+    for user, source in sources.items():
+        if licence := licence_of(source):
+            console.print(f"{user}: {source}, licence {licence}", highlight=False)
+
+
+def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolReport:
+    """What the training rows say about the pool."""
+    table = read_table(labels.path, LABELS, ["split", "rewards"])
+    learned = [
+        rewards for split, rewards in zip(*map(list, table.to_pydict().values()), strict=True) if split != "eval"
+    ]
+    if not learned:
+        raise StageError("no training query has a reward from every expert, so there is nothing to learn from")
+    return pool_report(experts, np.array(learned), shown)
+
+
+def show_pool(report: PoolReport, shown: dict[str, str], console: Console) -> None:
+    """Print what the rewards say about the pool."""
+    shares = ", ".join(f"{shown[expert]} {share:.0%}" for expert, share in report.win_share.items())
+    console.print(
+        f"pool: {report.preference_rows} of {report.rows} training queries carry a preference; wins: {shares}",
+        highlight=False,
+    )
+    console.print(report.sentence, highlight=False)
+
+
+def distill(outcomes: str, output: str, config: DistillConfig, console: Console, overwrite: bool = False) -> None:
+    """A router directory from an outcomes file alone; interrupted, it goes on from its last checkpoint.
+
+    Raises:
+        DataError: for a bad outcomes file.
+        ArtifactError: if `output` is in the way.
+    """
+    target = Path(output)
+    if target.exists() and not overwrite and (not target.is_dir() or any(target.iterdir())):
+        raise ArtifactError(f"{output} exists already; choose another --output or give --overwrite")
+    work = f"{output.rstrip('/')}.work"
+    labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
+    console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
+    connect(config.ray)
+    router = training.run(config.training, config.labeling, labels, read.experts, work, console)
+    Path(router.path, MANIFEST).unlink()
+    if target.exists():
+        shutil.rmtree(target)
+    Path(router.path).rename(target)
+    shutil.rmtree(work)
+
+
+def route(router: str, queries_path: str, output: str, console: Console) -> int:
+    """Route a file of queries; returns the number of rows."""
+    predictor = RouterPredictor(router)
+    total = sum(1 for _ in read_rows(queries_path))
+    return track(route_file(predictor, queries_path, output), total, "routing", console)
+
+
+def evaluate(
+    router: str, outcomes: str, train: str | None, output: str, config: EvaluationConfig, console: Console
+) -> None:
+    """Evaluate a router directory on an outcomes file.
+
+    Raises:
+        ArtifactError: if the router is of another pool.
+    """
+    predictor = RouterPredictor(router)
+    found = read_outcomes(outcomes)
+    check_pool(predictor.card, found.experts, router, outcomes)
+    held_out = read_outcomes(outcomes, predictor.experts)
+    means = outcomes_means(read_outcomes(train, predictor.experts)) if train else predictor.card.baselines
+    base = predictor.card.same_weights
+    shown = {e: f"{e} (same weights as {base[e]})" if e in base else e for e in predictor.experts}
+    evaluation.evaluate(config, predictor, held_out, means, shown, output, console)

@@ -1,0 +1,75 @@
+"""The router directory: a Hugging Face checkpoint plus `zooter.json`, which says what the router was made from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zooter_ray.errors import ArtifactError
+
+ZOOTER_JSON = "zooter.json"
+
+
+@dataclass(frozen=True)
+class RouterCard:
+    """Content of zooter.json."""
+
+    experts: list[str]
+    loss: str
+    beta: float
+    temperature: float
+    pooling: str
+    max_length: int
+    truncation_side: str
+    calibration: dict[str, Any] | None
+    data_fingerprint: str
+    versions: dict[str, str]
+    validation: dict[str, Any]  # figures of the chosen epoch, and `epochs`: those of all
+    baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`
+    same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
+    format_version: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as plain JSON values."""
+        return asdict(self)
+
+
+def read_card(directory: str | Path) -> RouterCard:
+    """Read and check zooter.json.
+
+    Raises:
+        ArtifactError: if the directory is no router directory, or its parts disagree about the experts.
+    """
+    root = Path(directory)
+    for name in (ZOOTER_JSON, "config.json"):
+        if not (root / name).is_file():
+            raise ArtifactError(f"{directory} is no router directory: it has no {name}")
+    content = _read_json(root / ZOOTER_JSON)
+    known = {name: content[name] for name in RouterCard.__dataclass_fields__ if name in content}
+    try:
+        card = RouterCard(**known)
+    except TypeError as error:
+        raise ArtifactError(f"{root / ZOOTER_JSON} lacks a key: {error}") from None
+    labels = _read_json(root / "config.json").get("id2label", {})
+    if [labels[key] for key in sorted(labels, key=int)] != card.experts:
+        raise ArtifactError(f"{directory}: config.json and {ZOOTER_JSON} name different experts")
+    return card
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ArtifactError(f"{path} must hold a JSON object")
+    return content
+
+
+def check_pool(card: RouterCard, experts: Sequence[str], directory: str | Path, other: str) -> None:
+    """Refuse a router of another pool."""
+    if sorted(card.experts) != sorted(experts):
+        raise ArtifactError(
+            f"router {directory} routes to {', '.join(card.experts)}, but {other} has the experts {', '.join(experts)}"
+        )

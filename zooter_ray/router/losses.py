@@ -1,0 +1,27 @@
+"""The distillation losses of section 3.2; the reading of its KLD is a setting."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+
+def kl(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
+    """KL(s* || Z) per row (B,), the usual distillation loss; its gradient is that of soft cross-entropy."""
+    return F.kl_div(logits_BM.log_softmax(dim=1), label_BM, reduction="none").sum(dim=1)
+
+
+def reverse_kl(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
+    """KL(Z || s*) per row (B,), the paper's equation to the letter; labels are bounded away from 0."""
+    log_z_BM = logits_BM.log_softmax(dim=1)
+    log_s_BM = label_BM.clamp_min(torch.finfo(label_BM.dtype).tiny).log()
+    return (log_z_BM.exp() * (log_z_BM - log_s_BM)).sum(dim=1)
+
+
+def hard_label(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
+    """Cross-entropy per row (B,) on the class of the largest label: the paper's ablation."""
+    return F.cross_entropy(logits_BM, label_BM.argmax(dim=1), reduction="none")
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": kl, "reverse_kl": reverse_kl, "hard_label": hard_label}

@@ -1,0 +1,27 @@
+"""The router's model: a Hugging Face encoder with a classification head over the experts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from zooter_ray.package_models import resolve_source
+
+
+def new_router(backbone: str, experts: Sequence[str], seed: int) -> Any:
+    """A model whose head is fresh (from `seed`) and whose classes are the experts, in order."""
+    torch.manual_seed(seed)
+    return AutoModelForSequenceClassification.from_pretrained(
+        resolve_source(backbone),
+        num_labels=len(experts),
+        id2label=dict(enumerate(experts)),
+        label2id={expert: index for index, expert in enumerate(experts)},
+        problem_type="single_label_classification",
+        dtype=torch.float32,
+    )
+
+
+def new_tokenizer(backbone: str) -> Any:
+    """The backbone's tokenizer."""
+    return AutoTokenizer.from_pretrained(resolve_source(backbone))

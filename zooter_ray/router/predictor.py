@@ -1,0 +1,45 @@
+"""The one predictor: queries in, probabilities over the experts out; for evaluation, batch routing and serving."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from zooter_ray.router.directory import read_card
+
+
+class RouterPredictor:
+    """A router, loaded and ready."""
+
+    def __init__(self, directory: str | Path, batch_size: int = 64) -> None:
+        """Load a router directory.
+
+        Raises:
+            ArtifactError: if it is none.
+        """
+        self.card = read_card(directory)
+        self.experts = self.card.experts
+        self.batch_size = batch_size
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side=self.card.truncation_side)
+        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
+        self.model = model.to(self.device).eval()
+
+    def __call__(self, queries: Sequence[str]) -> np.ndarray:
+        """Probabilities (Q, M), in the order of the queries and of `experts`."""
+        encoded = self.tokenizer(list(queries), truncation=True, max_length=self.card.max_length)["input_ids"]
+        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
+        result = np.zeros((len(queries), len(self.experts)))
+        for start in range(0, len(order), self.batch_size):
+            index = order[start : start + self.batch_size]
+            result[index] = self._probabilities([encoded[row] for row in index])
+        return result
+
+    @torch.inference_mode()
+    def _probabilities(self, token_ids: list[list[int]]) -> np.ndarray:
+        batch = self.tokenizer.pad({"input_ids": token_ids}, return_tensors="pt").to(self.device)
+        logits_BM = self.model(**batch).logits
+        probabilities: np.ndarray = logits_BM.double().softmax(dim=1).cpu().numpy()
+        return probabilities

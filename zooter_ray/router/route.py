@@ -1,0 +1,80 @@
+"""Route a file of queries: one row out per row in, in order."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zooter_ray.artifacts import writing
+from zooter_ray.errors import DataError
+from zooter_ray.outcomes import read_rows
+from zooter_ray.router.predictor import RouterPredictor
+
+ROWS_TOGETHER = 256
+
+
+def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterator[int]:
+    """Route the queries of a JSON Lines (optionally .gz) or Parquet file; yields rows as they are routed.
+
+    The output is Parquet if it is named so, else JSON Lines: `query_id`, `expert`, `probabilities` {expert: p}. A row
+    without a `query_id` gets its number, from 0.
+
+    Raises:
+        DataError: naming the file and the row that has no query; the output then does not appear.
+    """
+    target = Path(output)
+    scratch = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+    with writing(output):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield from (
+                _write_parquet(scratch, predictor, queries)
+                if target.suffix == ".parquet"
+                else _write_lines(scratch, predictor, queries)
+            )
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def routed(predictor: RouterPredictor, queries: str) -> Iterator[list[dict[str, Any]]]:
+    """Output rows, some at a time."""
+    rows = enumerate(read_rows(queries))
+    while block := [_checked(number, where, row) for number, (where, row) in islice(rows, ROWS_TOGETHER)]:
+        probabilities = predictor([query for _, query in block])
+        yield [
+            {
+                "query_id": query_id,
+                "expert": predictor.experts[int(row.argmax())],
+                "probabilities": dict(zip(predictor.experts, row.tolist(), strict=True)),
+            }
+            for (query_id, _), row in zip(block, probabilities, strict=True)
+        ]
+
+
+def _checked(number: int, where: str, row: dict[str, Any]) -> tuple[str, str]:
+    query = row.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise DataError(f"{where}: `query` must be a text that is not empty")
+    return str(row.get("query_id", number)), query
+
+
+def _write_lines(path: Path, predictor: RouterPredictor, queries: str) -> Iterator[int]:
+    with path.open("w", encoding="utf-8") as file:
+        for block in routed(predictor, queries):
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in block)
+            yield len(block)
+
+
+def _write_parquet(path: Path, predictor: RouterPredictor, queries: str) -> Iterator[int]:
+    probabilities = pa.struct([(expert, pa.float64()) for expert in predictor.experts])
+    schema = pa.schema([("query_id", pa.string()), ("expert", pa.string()), ("probabilities", probabilities)])
+    with pq.ParquetWriter(path, schema) as writer:
+        for block in routed(predictor, queries):
+            writer.write_table(pa.Table.from_pylist(block, schema))
+            yield len(block)
