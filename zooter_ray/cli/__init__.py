@@ -1,0 +1,1 @@
+"""The `zooter` command, one file per subcommand."""

@@ -1,0 +1,76 @@
+"""Entry point of the `zooter` command: `zooter --help`.
+
+Bad input ends in one sentence and exit code 2; `--debug` shows the traceback and does not hide what Ray prints.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from zooter_ray.cli import demo, distill, evaluate, route, run
+from zooter_ray.cli.console import quiet
+from zooter_ray.errors import ZooterError
+
+COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evaluate": evaluate}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        if arguments.debug or getattr(arguments, "dry_run", False):
+            COMMANDS[arguments.command].execute(arguments, Console())
+        else:
+            with quiet(log_file(arguments)) as console, logged_traceback():
+                COMMANDS[arguments.command].execute(arguments, console)
+    except ZooterError as error:
+        if arguments.debug:
+            raise
+        print(f"zooter {arguments.command}: error: {sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"zooter {arguments.command}: interrupted; run it again to resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    parser = argparse.ArgumentParser(prog="zooter", description="Send each query to the LLM that answers it best.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        subparser.add_argument("--debug", action="store_true", help="show tracebacks and what Ray and vLLM print")
+        module.add_arguments(subparser)
+    return parser
+
+
+def log_file(arguments: argparse.Namespace) -> Path:
+    """Where library output goes: into the run directory if the command has a local one, else to a temporary file."""
+    run_dir = getattr(arguments, "run_dir", None)
+    if run_dir is not None and "://" not in run_dir:
+        return Path(run_dir) / "run.log"
+    return Path(tempfile.gettempdir()) / f"zooter-{arguments.command}-{os.getpid()}.log"
+
+
+@contextlib.contextmanager
+def logged_traceback() -> Iterator[None]:
+    """Put the traceback of whatever goes wrong into the log, before the terminal is given back."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
+
+
+def sentence(error: ZooterError) -> str:
+    """The error's message, without the traceback that Ray adds to what comes out of its workers."""
+    cause = getattr(error, "cause", None)
+    return str(cause if isinstance(cause, ZooterError) else error)
