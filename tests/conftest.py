@@ -1,0 +1,81 @@
+"""One local Ray per test session, and small runs with simulated experts."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from rich.console import Console
+
+from zooter_ray.config import RunConfig
+from zooter_ray.config.run import RayConfig
+from zooter_ray.pipeline import connect
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    connect(RayConfig(num_cpus=8))
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=120)
+
+
+@pytest.fixture
+def queries_file(tmp_path: Path) -> Path:
+    """24 training and 12 evaluation queries over two sources, with references."""
+    path = tmp_path / "queries.jsonl"
+    rows = [
+        {
+            "query_id": f"{source}/{number:03}",
+            "query": f"What is {number} plus {number}?" if source == "sums" else f"What is the name of thing {number}?",
+            "kind": source,
+            "split": "eval" if number % 3 == 0 else "train",
+            "reference": {"check": "number", "answer": 2 * number}
+            if source == "sums"
+            else {"check": "contains", "answers": [f"thing {number}"]},
+        }
+        for source in ("sums", "names")
+        for number in range(18)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, queries_file: Path) -> dict[str, Any]:
+    """A run over `queries_file` with two simulated experts, each good at one source."""
+    return {
+        "run_dir": str(tmp_path / "run"),
+        "ray": {"num_cpus": 8},
+        "queries": {
+            "sources": [
+                {
+                    "kind": "file", "name": "test", "path": str(queries_file), "source_column": "kind",
+                    "reference_column": "reference", "split_column": "split",
+                }
+            ]
+        },
+        "generation": {
+            "block_rows": 8,
+            "experts": [
+                {"id": "adder", "engine": {"kind": "dummy", "tokens": 4, "accuracy": {"sums": 1.0, "*": 0.0}}},
+                {"id": "namer", "engine": {"kind": "dummy", "tokens": 9, "accuracy": {"names": 1.0, "*": 0.0}}},
+            ],
+        },
+        "scoring": {"reward_models": [{"kind": "reference"}]},
+        "labeling": {"temperature": 0.5, "validation_share": 0.3},
+        "training": {"epochs": 1, "max_length": 32, "batch_size": 8},
+        "evaluation": {"draws": 200},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def config(settings: dict[str, Any]) -> RunConfig:
+    return RunConfig.model_validate(settings)

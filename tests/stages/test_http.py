@@ -1,0 +1,136 @@
+"""The engine `http` against a real HTTP server that misbehaves on purpose."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from zooter_ray.artifacts import read_manifest, read_table
+from zooter_ray.config import RunConfig
+from zooter_ray.errors import ConfigError
+from zooter_ray.schemas import RESPONSES
+from zooter_ray.stages import generation, queries
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers `echo: QUERY`; fails the first try of every query with 503, and `thing 7` for good with 400."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tries: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.under_way = self.most_under_way = 0
+        self.lock = threading.Lock()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        with self.server.lock:
+            self.server.under_way += 1
+            self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.bodies.append(body)
+        self.server.keys.add(self.headers["Authorization"])
+        query = body["messages"][-1]["content"]
+        self.server.tries[query] += 1
+        with self.server.lock:
+            self.server.under_way -= 1
+        if "thing 7" in query:
+            self.reply(400, {"error": {"message": "refused on principle"}})
+        elif self.server.tries[query] == 1:
+            self.reply(503, {"error": {"message": "later"}})
+        else:
+            message = {"role": "assistant", "content": f"echo: {query}"}
+            choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+            usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+            self.reply(
+                200,
+                {
+                    "id": "1",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": "m",
+                    "choices": choices,
+                    "usage": usage,
+                },
+            )
+
+    def reply(self, status: int, content: dict[str, Any]) -> None:
+        payload = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    server = Endpoint()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+
+
+def http_settings(settings: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    engine = {
+        "kind": "http",
+        "base_url": f"http://127.0.0.1:{endpoint.server_port}/v1",
+        "served_name": "m",
+        "api_key_env": "ZOOTER_TEST_KEY",
+        "concurrency": 2,
+    }
+    decoding = {"temperature": 0.2, "max_tokens": 11, "stop": ["END"]}
+    settings["generation"]["experts"][0] = {
+        "id": "remote", "engine": engine, "system_prompt": "Be brief.", "decoding": decoding,
+    }  # fmt: skip
+    return settings
+
+
+def test_retries_rejections_limits_and_settings_reach_the_endpoint(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOTER_TEST_KEY", "secret")
+    config = RunConfig.model_validate(http_settings(settings, endpoint))
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    unit = generation.run(config.generation, query_unit, config.run_dir, console)["remote"]
+    rows = {row["query_id"]: row for row in read_table(unit.path, RESPONSES).to_pylist()}
+    assert len(rows) == 35
+    assert rows["sums/003"]["response"] == "echo: What is 3 plus 3?"
+    assert rows["sums/003"]["generated_tokens"] == 7
+    (reason,) = read_manifest(unit)["dropped"]
+    assert "refused on principle" in reason
+    assert endpoint.tries["What is the name of thing 7?"] == 1
+    assert endpoint.tries["What is 3 plus 3?"] == 2
+    assert endpoint.keys == {"Bearer secret"}
+    assert endpoint.most_under_way <= 2
+    body = endpoint.bodies[0]
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (body["model"], body["temperature"], body["max_tokens"], body["stop"]) == ("m", 0.2, 11, ["END"])
+
+
+def test_a_missing_key_is_named_before_anything_is_asked(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZOOTER_TEST_KEY", raising=False)
+    config = RunConfig.model_validate(http_settings(settings, endpoint))
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    with pytest.raises(ConfigError, match="environment variable ZOOTER_TEST_KEY"):
+        generation.run(config.generation, query_unit, config.run_dir, console)
+    assert not endpoint.bodies

@@ -1,0 +1,101 @@
+"""Scoring to evaluation on simulated experts, and a router that plain transformers loads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from zooter_ray import pipeline
+from zooter_ray.artifacts import read_json, read_table
+from zooter_ray.config import RunConfig
+from zooter_ray.outcomes import read_outcomes
+from zooter_ray.router.directory import read_card
+from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.schemas import LABELS
+
+pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return {}
+
+
+def run_once(finished: dict[str, Any], settings: dict[str, Any], console: Console) -> tuple[RunConfig, Any]:
+    """One run for all tests of this file; it is complete from the second call on."""
+    finished.setdefault("settings", settings)
+    config = RunConfig.model_validate(finished["settings"])
+    return config, pipeline.run(config, console)
+
+
+def test_labels_carry_outcomes_and_soft_labels(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console
+) -> None:
+    _, result = run_once(finished, settings, console)
+    rows = {row["query_id"]: row for row in read_table(result.paths["labeling"], LABELS).to_pylist()}
+    assert len(rows) == 36
+    assert rows["sums/004"]["rewards"] == rows["sums/004"]["metrics"] == [1.0, 0.0]
+    assert rows["sums/004"]["costs"] == [4.0, 9.0]
+    e = np.exp(1 / 0.5)
+    # Every training sum has the same sample label, so the tag label equals it, whatever beta is.
+    assert rows["sums/004"]["label"] == pytest.approx([e / (1 + e), 1 / (1 + e)])
+    assert {row["split"] for row in rows.values()} == {"train", "validation", "eval"}
+    assert sum(row["split"] == "eval" for row in rows.values()) == 12
+
+
+def test_the_outcomes_file_reads_back(finished: dict[str, Any], settings: dict[str, Any], console: Console) -> None:
+    _, result = run_once(finished, settings, console)
+    outcomes = read_outcomes(f"{result.paths['labeling']}/outcomes.parquet", ["adder", "namer"])
+    assert outcomes.query_ids[0] == "names/000"
+    assert outcomes.rewards_QM[0].tolist() == [0.0, 1.0]
+
+
+def test_plain_transformers_gives_the_predictors_probabilities(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console
+) -> None:
+    _, result = run_once(finished, settings, console)
+    model = AutoModelForSequenceClassification.from_pretrained(result.router).eval()
+    tokenizer = AutoTokenizer.from_pretrained(result.router)
+    assert model.config.id2label == {0: "adder", 1: "namer"}
+    queries = ["What is 5 plus 5?", "What is the name of thing 9, that we spoke of?"]
+    with torch.inference_mode():
+        logits = model(**tokenizer(queries, padding=True, return_tensors="pt")).logits
+    assert RouterPredictor(result.router)(queries) == pytest.approx(logits.softmax(dim=1).numpy(), abs=1e-5)
+
+
+def test_the_card_says_what_the_router_was_made_from(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console
+) -> None:
+    _, result = run_once(finished, settings, console)
+    card = read_card(result.router)
+    assert card.experts == ["adder", "namer"]
+    assert (card.loss, card.beta, card.temperature, card.pooling, card.max_length) == ("kl", 0.3, 0.5, "native", 32)
+    assert card.baselines["per_source"]["sums"] == {"adder": 1.0, "namer": 0.0}
+    assert len(card.validation["epochs"]) == 1
+    assert not list(Path(result.router).glob("*checkpoint*"))
+
+
+def test_the_report_compares_with_random_single_and_oracle(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console
+) -> None:
+    _, result = run_once(finished, settings, console)
+    report = read_json(result.report)
+    means = {method["method"]: method["mean"] for method in report["methods"]}
+    assert means["random"] == means["adder"] == means["namer"] == means["best single"] == 0.5
+    assert means["oracle"] == 1.0
+    assert report["rows"] == 12
+    assert len(report["verdicts"]) == 2
+
+
+def test_a_second_run_makes_nothing_anew(finished: dict[str, Any], settings: dict[str, Any], console: Console) -> None:
+    config, first = run_once(finished, settings, console)
+    before = {path: path.stat().st_mtime_ns for path in Path(config.run_dir).rglob("*.parquet")}
+    again = pipeline.run(config, console)
+    assert again == first
+    assert {path: path.stat().st_mtime_ns for path in Path(config.run_dir).rglob("*.parquet")} == before
+    assert json.loads(Path(config.run_dir, "run.json").read_text()) == first.paths

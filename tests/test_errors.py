@@ -1,0 +1,29 @@
+"""The exceptions that are raised on purpose."""
+
+import pickle
+
+import pytest
+
+from zooter_ray import errors
+from zooter_ray.errors import ArtifactError, ConfigError, DataError, InputError, SandboxError, StageError, ZooterError
+
+EVERY_EXCEPTION = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+
+
+@pytest.mark.parametrize("kind", EVERY_EXCEPTION)
+def test_every_exception_survives_pickling_with_its_message(kind: type[ZooterError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("rewards.jsonl:3: the query is empty")))
+    assert type(error) is kind
+    assert str(error) == "rewards.jsonl:3: the query is empty"
+
+
+@pytest.mark.parametrize("kind", EVERY_EXCEPTION)
+def test_every_exception_is_in_the_tree_that_the_docstring_draws(kind: type[ZooterError]) -> None:
+    assert issubclass(kind, ZooterError)
+    assert f" {kind.__name__} " in f" {errors.__doc__}".replace("\n", " ").replace("─", " ")
+
+
+def test_wrong_input_can_be_told_from_everything_else() -> None:
+    assert issubclass(ConfigError, InputError)
+    assert issubclass(DataError, InputError)
+    assert not any(issubclass(kind, InputError) for kind in (ArtifactError, StageError, SandboxError))

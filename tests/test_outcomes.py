@@ -1,0 +1,302 @@
+"""Outcomes files: what is read from them, and what is refused with which words."""
+
+import dataclasses
+import gzip
+import json
+import math
+import uuid
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zooter_ray.artifacts import write_bytes
+from zooter_ray.errors import DataError
+from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, read_rows
+
+ROWS: list[dict[str, Any]] = [
+    {
+        "query_id": "q2",
+        "query": "Name a fruit.",
+        "source": "food",
+        "tags": ["fruit", "naming", "fruit"],
+        "split": "eval",
+        "rewards": {"vicuna": 0.5, "llama": -2},
+        "metrics": {"vicuna": 1, "llama": 0},
+        "costs": {"vicuna": 12, "llama": 7},
+    },
+    {
+        "query_id": "q1",
+        "query": "What is 2 + 2?",
+        "source": "maths",
+        "tags": [],
+        "split": "train",
+        "rewards": {"llama": 1.5, "vicuna": 3},
+        "metrics": {"llama": 1, "vicuna": 0},
+        "costs": {"llama": 3, "vicuna": 4},
+    },
+]
+
+
+def lines(rows: list[Any]) -> bytes:
+    return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows).encode()
+
+
+def write(path: Path, rows: list[Any]) -> str:
+    path.write_bytes(lines(rows))
+    return str(path)
+
+
+def assert_same(first: Outcomes, second: Outcomes) -> None:
+    for field in dataclasses.fields(Outcomes):
+        np.testing.assert_equal(getattr(first, field.name), getattr(second, field.name), err_msg=field.name)
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    return {"query_id": "a", "query": "Hi.", "rewards": {"llama": 1, "vicuna": 2}, **changed}
+
+
+# What is read
+
+
+def test_rows_come_sorted_by_query_id_and_experts_by_name(tmp_path: Path) -> None:
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", ROWS))
+    assert outcomes.experts == ["llama", "vicuna"]
+    assert outcomes.query_ids == ["q1", "q2"]
+    assert outcomes.queries == ["What is 2 + 2?", "Name a fruit."]
+    assert outcomes.sources == ["maths", "food"]
+    assert outcomes.splits == ["train", "eval"]
+    np.testing.assert_array_equal(outcomes.rewards_QM, [[1.5, 3.0], [-2.0, 0.5]])
+    np.testing.assert_array_equal(outcomes.metrics_QM, [[1.0, 0.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(outcomes.costs_QM, [[3.0, 4.0], [7.0, 12.0]])
+
+
+def test_a_tag_that_stands_twice_in_a_row_counts_once(tmp_path: Path) -> None:
+    assert read_outcomes(write(tmp_path / "o.jsonl", ROWS)).tags == [[], ["fruit", "naming"]]
+
+
+def test_what_is_optional_has_a_default(tmp_path: Path) -> None:
+    nulls = dict.fromkeys(["source", "tags", "split", "metrics", "costs"])
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", [row(), row(query_id="b", **nulls)]))
+    assert outcomes.sources == ["all", "all"]
+    assert outcomes.tags == [[], []]
+    assert outcomes.splits == ["train", "train"]
+    assert outcomes.metrics_QM is None
+    assert outcomes.costs_QM is None
+
+
+def test_a_wanted_pool_decides_the_order_of_the_experts(tmp_path: Path) -> None:
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", ROWS), ["vicuna", "llama"])
+    assert outcomes.experts == ["vicuna", "llama"]
+    np.testing.assert_array_equal(outcomes.rewards_QM, [[3.0, 1.5], [0.5, -2.0]])
+
+
+@given(rows=st.permutations(ROWS), data=st.data())
+def test_the_order_of_rows_and_keys_does_not_matter(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    shuffled = [
+        {
+            key: dict(data.draw(st.permutations(list(value.items())))) if isinstance(value, dict) else value
+            for key, value in data.draw(st.permutations(list(row.items())))
+        }
+        for row in rows
+    ]
+    folder = f"memory://{uuid.uuid4().hex}"
+    write_bytes(f"{folder}/given.jsonl", lines(ROWS))
+    write_bytes(f"{folder}/shuffled.jsonl", lines(shuffled))
+    assert_same(read_outcomes(f"{folder}/shuffled.jsonl"), read_outcomes(f"{folder}/given.jsonl"))
+    fsspec.filesystem("memory").rm(folder, recursive=True)
+
+
+def test_gzip_and_parquet_hold_the_same_outcomes_as_json_lines(tmp_path: Path) -> None:
+    plain = read_outcomes(write(tmp_path / "o.jsonl", ROWS))
+    (tmp_path / "o.jsonl.gz").write_bytes(gzip.compress(lines(ROWS)))
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "o.parquet")
+    assert_same(read_outcomes(str(tmp_path / "o.jsonl.gz")), plain)
+    assert_same(read_outcomes(str(tmp_path / "o.parquet")), plain)
+
+
+@pytest.mark.parametrize("optional", [["metrics", "costs"], ["metrics"], []])
+def test_outcomes_written_as_a_table_are_read_back(tmp_path: Path, optional: list[str]) -> None:
+    mandatory = [key for key in ROWS[0] if key not in ("metrics", "costs")]
+    kept = [{key: row[key] for key in [*mandatory, *optional]} for row in ROWS]
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", kept))
+    pq.write_table(outcomes_table(outcomes), tmp_path / "o.parquet")
+    assert_same(read_outcomes(str(tmp_path / "o.parquet")), outcomes)
+
+
+def test_blank_lines_are_no_rows_but_count_as_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "o.jsonl", ["", row(), "  ", row(query_id="b")])
+    assert [where for where, _ in read_rows(path)] == [f"{path}:2", f"{path}:4"]
+
+
+def test_rows_selects_rows_of_everything(tmp_path: Path) -> None:
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", ROWS))
+    picked = outcomes.rows(np.array([False, True]))
+    assert_same(picked, read_outcomes(write(tmp_path / "one.jsonl", ROWS[:1])))
+
+
+# What is refused
+
+
+def refused(tmp_path: Path, rows: list[Any], experts: list[str] | None = None) -> str:
+    """The error's message, without the folder."""
+    with pytest.raises(DataError) as raised:
+        read_outcomes(write(tmp_path / "o.jsonl", rows), experts)
+    return str(raised.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('{"query_id": "b", ', "malformed JSON"),
+        ("query_id,query", "malformed JSON"),
+        ("[1, 2]", "a JSON object is needed, not list"),
+        ("null", "a JSON object is needed, not NoneType"),
+        ("[" * 100_000, "JSON is nested too deeply"),
+    ],
+)
+def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    assert refused(tmp_path, [row(), "", line]).startswith(f"o.jsonl:3: {complaint}")
+
+
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl").write_bytes(lines([row()]) + b'{"query_id": "\xff\xfe"}\n')
+    with pytest.raises(DataError, match=r"o\.jsonl:2: not UTF-8$"):
+        read_outcomes(str(tmp_path / "o.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (math.nan, "is nan, not a finite number"),
+        (math.inf, "is inf, not a finite number"),
+        (-math.inf, "is -inf, not a finite number"),
+        (True, "is True, not a finite number"),
+        ("0.5", "is '0.5', not a finite number"),
+        ([1], "is [1], not a finite number"),
+        (None, "is missing"),
+    ],
+)
+@pytest.mark.parametrize("key", ["rewards", "metrics", "costs"])
+def test_a_number_that_is_none_names_row_and_expert(tmp_path: Path, key: str, value: object, complaint: str) -> None:
+    bad = {**row(query_id="b"), key: {"llama": 1, "vicuna": value}}
+    assert refused(tmp_path, [row(), bad]) == (
+        f"o.jsonl:2: the {key.removesuffix('s')} of expert 'vicuna' {complaint}"
+    )
+
+
+def test_a_missing_reward_names_row_and_expert(tmp_path: Path) -> None:
+    bad = row(query_id="b", rewards={"llama": 1})
+    assert refused(tmp_path, [row(), bad]) == "o.jsonl:2: the reward of expert 'vicuna' is missing"
+
+
+def test_parquet_names_row_and_expert_too(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.Table.from_pylist([row(), row(query_id="b", rewards={"llama": 1})]), tmp_path / "o.parquet"
+    )
+    with pytest.raises(DataError, match=r"o\.parquet:row 2: the reward of expert 'vicuna' is missing$"):
+        read_outcomes(str(tmp_path / "o.parquet"))
+
+
+def test_an_expert_that_the_first_row_does_not_have_is_unknown(tmp_path: Path) -> None:
+    bad = row(query_id="b", rewards={"llama": 1, "vicuna": 2, "gpt": 3})
+    message = refused(tmp_path, [row(), bad])
+    assert message.startswith("o.jsonl:2: `rewards` names unknown expert 'gpt'")
+    assert "the pool of o.jsonl:1 is ['llama', 'vicuna']" in message
+
+
+def test_an_expert_that_the_router_does_not_have_is_unknown(tmp_path: Path) -> None:
+    message = refused(tmp_path, [row()], ["llama", "gpt"])
+    assert message == (
+        "o.jsonl:1: `rewards` names unknown expert 'vicuna'; the pool of the router is ['llama', 'gpt']"
+    )
+    assert refused(tmp_path, [row()], ["llama", "vicuna", "gpt"]) == (
+        "o.jsonl:1: the reward of expert 'gpt' is missing"
+    )
+
+
+@pytest.mark.parametrize("value", [None, {}, [1, 2], 3.5])
+def test_rewards_that_are_no_mapping_are_named(tmp_path: Path, value: object) -> None:
+    complaint = "`rewards` must be an object that maps each expert to a number"
+    assert refused(tmp_path, [row(rewards=value)]) == f"o.jsonl:1: {complaint}"
+    assert refused(tmp_path, [row(), row(query_id="b", rewards=value)]) == f"o.jsonl:2: {complaint}"
+
+
+def test_an_id_that_stands_twice_names_both_rows(tmp_path: Path) -> None:
+    assert refused(tmp_path, [row(), row(query_id="b"), row(query="Other words.")]) == (
+        f"o.jsonl:3: query_id 'a' is also in {'o.jsonl:1'}"
+    )
+
+
+@pytest.mark.parametrize("key", ["query_id", "query"])
+@pytest.mark.parametrize("value", [None, "", "  ", 7])
+def test_id_and_query_must_be_texts_that_are_not_empty(tmp_path: Path, key: str, value: object) -> None:
+    assert refused(tmp_path, [row(), {**row(query_id="b"), key: value}]) == (
+        f"o.jsonl:2: `{key}` must be a text that is not empty"
+    )
+
+
+@pytest.mark.parametrize("value", ["validation", "test", "", 1, ["train"]])
+def test_a_split_is_train_or_eval(tmp_path: Path, value: object) -> None:
+    assert refused(tmp_path, [row(), row(query_id="b", split=value)]) == (
+        f"o.jsonl:2: `split` must be train or eval, not {value!r}"
+    )
+
+
+@pytest.mark.parametrize("value", ["maths", [1], {"maths": 1}])
+def test_tags_are_a_list_of_texts(tmp_path: Path, value: object) -> None:
+    assert refused(tmp_path, [row(tags=value)]) == "o.jsonl:1: `tags` must be a list of texts"
+
+
+@pytest.mark.parametrize("key", ["metrics", "costs"])
+def test_metrics_or_costs_in_some_rows_only_name_a_row_without(tmp_path: Path, key: str) -> None:
+    given_in_one = {**row(), key: {"llama": 1, "vicuna": 0}}
+    assert refused(tmp_path, [given_in_one, row(query_id="b")]) == (
+        f"o.jsonl:2: `{key}` is missing here but given in other rows"
+    )
+    assert refused(tmp_path, [row(query_id="b"), given_in_one]) == (
+        f"o.jsonl:1: `{key}` is missing here but given in other rows"
+    )
+
+
+@pytest.mark.parametrize("rows", [[], ["", "  "]])
+def test_a_file_without_rows_is_refused(tmp_path: Path, rows: list[str]) -> None:
+    assert refused(tmp_path, rows) == "o.jsonl has no rows"
+
+
+def test_a_file_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(lines(ROWS))[:-12])
+    (tmp_path / "plain.jsonl.gz").write_bytes(lines(ROWS))
+    (tmp_path / "lines.parquet").write_bytes(lines(ROWS))
+    (tmp_path / "folder").mkdir()
+    for name, complaint in {
+        "cut.jsonl.gz": r"is not a whole gzip file",
+        "plain.jsonl.gz": r"is not a whole gzip file",
+        "lines.parquet": r"is not a Parquet file",
+        "folder": r"is a directory; a file is needed",
+        "missing.jsonl": r"does not exist",
+    }.items():
+        with pytest.raises(DataError, match=rf"{name} {complaint}"):
+            read_outcomes(str(tmp_path / name))
+
+
+HUGE = ["1" + "0" * 400, "1" + "0" * 5000]
+
+
+@pytest.mark.xfail(strict=True, reason="a whole number too large for a float ends in an OverflowError or ValueError")
+@pytest.mark.parametrize("number", HUGE, ids=["401 digits", "5001 digits"])
+def test_a_whole_number_beyond_all_floats_names_the_row(tmp_path: Path, number: str) -> None:
+    line = f'{{"query_id": "b", "query": "Hi.", "rewards": {{"llama": {number}, "vicuna": 1}}}}'
+    assert refused(tmp_path, [row(), line]).startswith("o.jsonl:2: ")
+
+
+@pytest.mark.xfail(strict=True, reason="`source` is not checked")
+@pytest.mark.parametrize("value", [3, ["maths"]])
+def test_a_source_must_be_a_text(tmp_path: Path, value: object) -> None:
+    assert refused(tmp_path, [row(source=value)]).startswith("o.jsonl:1: `source` must be")
