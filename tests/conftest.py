@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from rich.console import Console
 
 from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
-from zooter_ray.pipeline import connect
+from zooter_ray.pipeline import connected
 
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    connect(RayConfig(num_cpus=8))
-    yield
-    ray.shutdown()
+    with connected(RayConfig(num_cpus=8)):
+        yield
 
 
 @pytest.fixture

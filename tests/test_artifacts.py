@@ -9,10 +9,9 @@ import sys
 import uuid
 from pathlib import Path
 
-import fsspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zooter_ray import artifacts
@@ -109,9 +108,7 @@ MANY = StageResources(workers=4, num_cpus=2)
         ),
         (
             ScoringConfig(reward_models=[SequenceClassificationReward(id="a", source="b")]),
-            ScoringConfig(
-                reward_models=[SequenceClassificationReward(id="a", source="b", batch_size=3)], block_rows=7
-            ),
+            ScoringConfig(reward_models=[SequenceClassificationReward(id="a", source="b", batch_size=3)], block_rows=7),
         ),
     ],
     ids=lambda config: type(config).__name__,
@@ -192,7 +189,7 @@ def test_a_written_file_stands_alone_and_replaces_the_one_before(tmp_path: Path)
     write_bytes(str(target), b"first")
     write_bytes(str(target), b"second")
     assert target.read_bytes() == b"second"
-    assert os.listdir(target.parent) == ["report.json"]
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_a_path_that_leads_through_a_file_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
@@ -201,14 +198,14 @@ def test_a_path_that_leads_through_a_file_is_refused_and_leaves_nothing(tmp_path
         with pytest.raises(ArtifactError, match=r"^cannot write .*report\.json: a (part of the path is a )?file"):
             write_bytes(str(path), b"content")
     assert (tmp_path / "file").read_text() == "here first"
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_a_directory_in_the_way_stays_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises((ArtifactError, IsADirectoryError)):
         write_bytes(str(tmp_path / "report.json"), b"content")
-    assert os.listdir(tmp_path) == ["report.json"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "report.json"]
     assert (tmp_path / "report.json").is_dir()
 
 
@@ -243,8 +240,9 @@ def test_a_file_that_the_system_cuts_off_leaves_neither_half_of_itself_nor_a_tem
 
 
 def test_a_full_disk_is_said_in_one_sentence() -> None:
-    with pytest.raises(ArtifactError, match=r"^cannot write runs/report\.json: the disk is full$"), writing(
-        "runs/report.json"
+    with (
+        pytest.raises(ArtifactError, match=r"^cannot write runs/report\.json: the disk is full$"),
+        writing("runs/report.json"),
     ):
         Path("/dev/full").write_bytes(b"content")
 
@@ -315,14 +313,19 @@ def test_drop_duplicates_removes_a_part_of_which_nothing_is_left(tmp_path: Path)
     assert parts(str(tmp_path)) == [str(tmp_path / "part-a.parquet")]
 
 
-@given(
-    chunks=st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=4), min_size=1, max_size=6),
-)
-def test_drop_duplicates_loses_no_key_whatever_ray_ran_twice(chunks: list[list[int]]) -> None:
+@pytest.mark.xfail(strict=True, reason="what is kept of one part overwrites another, which is then removed")
+@example([["a2", "b2"], ["b2", "c2"], ["c2"]])
+@given(st.lists(st.lists(st.sampled_from(["a2", "b2", "c2", "d2"]), min_size=1, max_size=3), max_size=5))
+@settings(deadline=None, max_examples=50)  # the machine may be busy
+def test_drop_duplicates_loses_no_key_whatever_ray_ran_twice(blocks: list[list[str]]) -> None:
     directory = f"memory://{uuid.uuid4().hex}"
-    for chunk in chunks:
-        commit(directory, table(*((str(key), 0, "x") for key in chunk)), KEYS)
+    for block in blocks:
+        commit(directory, table(*((key, 0, "x") for key in block)), KEYS)
     drop_duplicates(directory, KEYS)
-    left = read_table(directory, SCHEMA)["query_id"].to_pylist()
-    fsspec.filesystem("memory").rm(directory, recursive=True)
-    assert sorted(left) == sorted({str(key) for chunk in chunks for key in chunk})
+    assert sorted(read_table(directory, SCHEMA)["query_id"].to_pylist()) == sorted({key for b in blocks for key in b})
+
+
+@pytest.mark.xfail(strict=True, reason="a directory's name is taken for a pattern")
+def test_parts_are_found_in_a_directory_whose_name_holds_brackets(tmp_path: Path) -> None:
+    path = commit(str(tmp_path / "run[1]"), table(("a", 0, "x")), KEYS)
+    assert parts(str(tmp_path / "run[1]")) == [path]

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -64,6 +64,7 @@ def test_large_rewards_do_not_overflow() -> None:
     np.testing.assert_array_equal(sample_labels(np.array([[1e4, -1e4], [1e308, 1e308]]), 1.0), [[1, 0], [0.5, 0.5]])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(tagged_rewards(), st.floats(-100, 100), st.floats(0.05, 20))
 def test_labels_do_not_change_when_a_constant_is_added_to_the_rewards(
     drawn: tuple[np.ndarray, list[list[str]]], constant: float, temperature: float
@@ -93,6 +94,7 @@ def test_tag_means_are_means_of_the_sample_labels() -> None:
     np.testing.assert_allclose(means["history"], [0.6, 0.4])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(tagged_rewards(), st.data())
 def test_partials_of_any_split_combine_to_those_of_one_pass(
     drawn: tuple[np.ndarray, list[list[str]]], data: st.DataObject
@@ -189,6 +191,7 @@ def test_a_tag_whose_rows_carry_no_preference_does_not_count() -> None:
     np.testing.assert_allclose(labels_QM, [[1 / 2, 1 / 2], [1 / 4, 3 / 4]])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(tagged_rewards(), st.floats(0, 1), st.floats(0.1, 10), st.data())
 def test_soft_labels_are_distributions(
     drawn: tuple[np.ndarray, list[list[str]]], beta: float, temperature: float, data: st.DataObject
@@ -201,6 +204,7 @@ def test_soft_labels_are_distributions(
     np.testing.assert_allclose(labels_QM.sum(axis=1), 1.0)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(tagged_rewards(), st.permutations(range(3)), st.floats(0, 1))
 def test_permuting_the_experts_permutes_the_labels(
     drawn: tuple[np.ndarray, list[list[str]]], order: list[int], beta: float
@@ -213,6 +217,7 @@ def test_permuting_the_experts_permutes_the_labels(
     )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(tagged_rewards(), st.data())
 def test_rewards_of_rows_that_are_not_learned_from_change_no_other_label(
     drawn: tuple[np.ndarray, list[list[str]]], data: st.DataObject

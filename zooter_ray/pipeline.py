@@ -4,6 +4,7 @@ import os
 import posixpath
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from rich.console import Console
 from zooter_ray.artifacts import MANIFEST, Unit, read_table, write_bytes, write_json
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.config.generation import VllmEngine
 from zooter_ray.config.run import RayConfig
-from zooter_ray.errors import ArtifactError, StageError
+from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.baselines import outcomes_means
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, shown_names
 from zooter_ray.outcomes import read_outcomes, read_rows
-from zooter_ray.package_models import licence_of
+from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
 from zooter_ray.progress import track
 from zooter_ray.router.directory import check_pool
 from zooter_ray.router.predictor import RouterPredictor
@@ -48,16 +50,26 @@ class RunResult:
         return posixpath.join(self.paths["evaluation"], "report.json")
 
 
-def connect(config: RayConfig) -> None:
-    """Reach Ray: the cluster that RAY_ADDRESS names (as in a job), the one of the config, or a new one here."""
+@contextmanager
+def connected(config: RayConfig) -> Iterator[None]:
+    """Reach Ray: the cluster that RAY_ADDRESS names (as in a job), the one of the config, or a new one here.
+
+    A Ray that was there before stays; one that was reached here is left at the end.
+    """
     os.environ.update(config.env_vars)
-    if not ray.is_initialized():
+    ours = not ray.is_initialized()
+    if ours:
         address = os.environ.get("RAY_ADDRESS") or config.address
         local = {} if address else {"num_cpus": config.num_cpus, "include_dashboard": False}
         ray.init(address=address, runtime_env={"env_vars": config.env_vars}, **local)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.raise_original_map_exception = True
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
 
 
 def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResult:
@@ -69,13 +81,14 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     if until not in STAGES:
         raise StageError(f"there is no stage {until!r}; the stages are {', '.join(STAGES)}")
     write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
-    show_licences(config, console)
-    connect(config.ray)
+    os.environ.update(config.ray.env_vars)
+    prepare_models(config, console)
     units: dict[str, Unit] = {}
-    for stage, unit in _stages(config, console):
-        units[stage] = unit
-        if stage == until:
-            break
+    with connected(config.ray):
+        for stage, unit in _stages(config, console):
+            units[stage] = unit
+            if stage == until:
+                break
     result = RunResult({stage: unit.path for stage, unit in units.items()})
     write_json(posixpath.join(config.run_dir, "run.json"), result.paths)
     return result
@@ -108,13 +121,32 @@ def _parent(run_dir: str, stage: str, like: Unit) -> Unit:
     return Unit(posixpath.join(run_dir, stage), stage, stage, like.fingerprint, {}, ())
 
 
-def show_licences(config: RunConfig, console: Console) -> None:
-    """Name the licence of every model that comes as a package."""
-    sources = {expert.id: getattr(expert.engine, "source", "") for expert in config.generation.experts}
-    sources["router backbone"] = config.training.backbone
-    for user, source in sources.items():
+def prepare_models(config: RunConfig, console: Console) -> None:
+    """Find every model before anything is spent: convert what comes as a package, once, and name its licence.
+
+    Raises:
+        ConfigError: for a path that does not exist, or gated weights without a token.
+    """
+    engines = {expert.id: expert.engine for expert in config.generation.experts}
+    sources = {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
+    for engine in engines.values():
+        if isinstance(engine, VllmEngine):
+            check_token(engine)
+    scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
+    for user, source in {**sources, **scorers, "router backbone": config.training.backbone}.items():
         if licence := licence_of(source):
-            console.print(f"{user}: {source}, licence {licence}", highlight=False)
+            console.print(f"{user}: {source}, licence {licence}", highlight=False, soft_wrap=True)
+            if not is_unpacked(source):
+                console.print("  converting it, once, into the model cache", highlight=False)
+        resolve_source(source)
+
+
+def check_token(engine: VllmEngine) -> None:
+    """Refuse gated weights without a token, before a cluster is kept busy."""
+    if engine.token_env is not None and not os.environ.get(engine.token_env):
+        raise ConfigError(
+            f"the weights of {engine.source} are gated: put a token that may read them into {engine.token_env}"
+        )
 
 
 def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolReport:
@@ -151,8 +183,8 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     work = f"{output.rstrip('/')}.work"
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
-    connect(config.ray)
-    router = training.run(config.training, config.labeling, labels, read.experts, work, console)
+    with connected(config.ray):
+        router = training.run(config.training, config.labeling, labels, read.experts, work, console)
     Path(router.path, MANIFEST).unlink()
     if target.exists():
         shutil.rmtree(target)

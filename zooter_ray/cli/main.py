@@ -24,15 +24,18 @@ COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evalu
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = make_parser().parse_args(argv)
+    execute = COMMANDS[arguments.command].execute
+    if arguments.debug:
+        execute(arguments, Console())
+        return 0
+    log = log_file(arguments)
     try:
-        if arguments.debug or getattr(arguments, "dry_run", False):
-            COMMANDS[arguments.command].execute(arguments, Console())
+        if getattr(arguments, "dry_run", False):
+            execute(arguments, Console())
         else:
-            with quiet(log_file(arguments)) as console, logged_traceback():
-                COMMANDS[arguments.command].execute(arguments, console)
+            with quiet(log) as console, logged_traceback(log):
+                execute(arguments, console)
     except ZooterError as error:
-        if arguments.debug:
-            raise
         print(f"zooter {arguments.command}: error: {sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -61,12 +64,13 @@ def log_file(arguments: argparse.Namespace) -> Path:
 
 
 @contextlib.contextmanager
-def logged_traceback() -> Iterator[None]:
-    """Put the traceback of whatever goes wrong into the log, before the terminal is given back."""
+def logged_traceback(log: Path) -> Iterator[None]:
+    """Put the traceback of whatever goes wrong into the log; the terminal gets one sentence."""
     try:
         yield
     except Exception:
-        traceback.print_exc()
+        with log.open("a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
         raise
 
 
@@ -74,3 +78,7 @@ def sentence(error: ZooterError) -> str:
     """The error's message, without the traceback that Ray adds to what comes out of its workers."""
     cause = getattr(error, "cause", None)
     return str(cause if isinstance(cause, ZooterError) else error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

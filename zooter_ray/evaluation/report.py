@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from zooter_ray.config.evaluation import EvaluationConfig
@@ -63,7 +64,7 @@ def build_report(
 def _method_json(method: Method, outcomes: Outcomes, shown: Mapping[str, str], best: Method) -> dict[str, Any]:
     name = shown.get(method.name, method.name)
     if method.kind == "baseline" and method.expert is not None:
-        name = f"best single ({shown.get(method.expert, method.expert)})"
+        name = f"best single: {shown.get(method.expert, method.expert)}"
     return {
         "method": method.name,
         "shown": name,
@@ -90,19 +91,19 @@ def _verdict(other: str, interval: Interval, confidence: float) -> str:
 
 
 def terminal_table(report: Mapping[str, Any]) -> Table:
-    """The report's methods as a table for the terminal; the best of each column but the oracle's in bold."""
-    sources = list(report["sources"])
-    table = Table(title=f"{report['value']} on {report['rows']} held-out queries", title_justify="left")
-    table.add_column("method", no_wrap=True)
-    for source in [*sources, "mean", "tokens"]:
-        table.add_column(source, justify="right", overflow="fold")
-    columns = [*sources, "mean"]
-    real = [method for method in report["methods"] if method["kind"] != "oracle"]
-    best = {column: max(_value(method, column) for method in real) for column in columns}
+    """The report for the terminal: a row per source, a column per method; the best but the oracle in bold."""
+    title = f"{report['value']} per source, on {report['rows']} held-out queries"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("source")
     for method in report["methods"]:
-        cells = [_cell(_value(method, column), best[column], method["kind"]) for column in columns]
         style = {"router": "green", "oracle": "dim"}.get(method["kind"])
-        table.add_row(method["shown"], *cells, _tokens(method), style=style)
+        table.add_column(method["shown"], justify="right", vertical="bottom", style=style)
+    contenders = [method for method in report["methods"] if method["kind"] != "oracle"]
+    for source in [*report["sources"], "mean"]:
+        best = max(_value(method, source) for method in contenders)
+        cells = [_cell(_value(method, source), best, method["kind"]) for method in report["methods"]]
+        table.add_row(source, *cells, end_section=source == list(report["sources"])[-1])
+    table.add_row("tokens", *map(_tokens, report["methods"]))
     return table
 
 

@@ -56,7 +56,7 @@ def run(config: GenerationConfig, queries: Unit, run_dir: str, console: Console)
 
 def pending(queries: Unit, done: dict[str, set[tuple[str, int]]], block_rows: int) -> Dataset:
     """Every query x every expert in `done`, but for the (query_id, sample) that are done; small blocks."""
-    rows = ray.data.read_parquet(parts(queries.path), columns=QUERY_COLUMNS)
+    rows = ray.data.read_parquet(parts(queries.path)).select_columns(QUERY_COLUMNS)
     expanded = rows.map_batches(
         expand, fn_args=(ray.put(done),), batch_size=None, batch_format="pyarrow", num_cpus=0.25
     )

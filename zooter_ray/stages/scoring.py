@@ -51,7 +51,8 @@ def _score(model: Any, responses: dict[str, Unit], rewards: dict[str, Unit], blo
         files = [part for unit in responses.values() for part in parts(unit.path)]
         low, high = worker_range(model.resources)
         dataset = (
-            ray.data.read_parquet(files, columns=COLUMNS, schema=RESPONSES)
+            ray.data.read_parquet(files, schema=RESPONSES)
+            .select_columns(COLUMNS)
             .map_batches(_not_done, fn_args=(ray.put(done),), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
             .repartition(target_num_rows_per_block=block_rows)
             .map_batches(

@@ -3,7 +3,6 @@
 Prompts are rendered and tokenised by chat.py, so Ray's own chat template, tokenise and detokenise stages are off.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from zooter_ray.chat import fit_prompt, sampling_params
 from zooter_ray.config.generation import ExpertConfig, VllmEngine
-from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
 from zooter_ray.resources import engine_kwargs
 from zooter_ray.stages.engines.requests import RESPONSES_AND_ERROR, Row
@@ -22,10 +20,6 @@ def generate(dataset: Dataset, engine: VllmEngine, experts: Sequence[ExpertConfi
     """Answer the dataset's queries with one vLLM engine; rows that it refuses carry the error."""
     from ray.data.llm import build_processor
 
-    if engine.token_env is not None and not os.environ.get(engine.token_env):
-        raise ConfigError(
-            f"the weights of {engine.source} are gated: put a token that may read them in {engine.token_env}"
-        )
     source = resolve_source(engine.source)
     prompts = dataset.map_batches(
         RenderPrompts,

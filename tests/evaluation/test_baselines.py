@@ -1,0 +1,123 @@
+"""What a router is compared with, by hand on four rows and two experts."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from zooter_ray.evaluation.baselines import (
+    best_single,
+    compared_methods,
+    expert_means,
+    means_of,
+    outcomes_means,
+    values,
+)
+from zooter_ray.outcomes import Outcomes
+from zooter_ray.schemas import LABELS
+
+METRICS_QM = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+REWARDS_QM = np.array([[3.0, 1.0], [3.0, 2.0], [0.0, 5.0], [4.0, 4.0]])
+COSTS_QM = np.array([[10.0, 20.0], [10.0, 20.0], [10.0, 20.0], [10.0, 40.0]])
+
+
+def outcomes(metrics: bool = True, costs: bool = True) -> Outcomes:
+    return Outcomes(
+        experts=["llama", "vicuna"],
+        query_ids=["a", "b", "c", "d"],
+        queries=["?"] * 4,
+        sources=["maths", "maths", "maths", "code"],
+        tags=[[]] * 4,
+        splits=["eval"] * 4,
+        rewards_QM=REWARDS_QM,
+        metrics_QM=METRICS_QM if metrics else None,
+        costs_QM=COSTS_QM if costs else None,
+    )
+
+
+MEANS = {"overall": {"llama": 0.4, "vicuna": 0.6}, "per_source": {}}
+CHOSEN_Q = np.array([0, 1, 1, 1])
+
+
+def test_a_response_is_worth_its_metric_or_else_its_reward() -> None:
+    np.testing.assert_array_equal(values(outcomes()), METRICS_QM)
+    np.testing.assert_array_equal(values(outcomes(metrics=False)), REWARDS_QM)
+
+
+def test_each_method_has_the_value_and_the_cost_of_what_it_chooses() -> None:
+    methods = {method.name: method for method in compared_methods(outcomes(), CHOSEN_Q, MEANS)}
+    found = {name: (method.value_Q.tolist(), method.cost_Q.tolist()) for name, method in methods.items()}
+    assert found == {
+        "random": ([0.5, 0.5, 0.5, 0.5], [15, 15, 15, 25]),
+        "llama": ([1, 1, 0, 0], [10, 10, 10, 10]),
+        "vicuna": ([0, 0, 1, 1], [20, 20, 20, 40]),
+        "best single": ([0, 0, 1, 1], [20, 20, 20, 40]),
+        "zooter": ([1, 0, 1, 1], [10, 20, 20, 40]),
+        "oracle": ([1, 1, 1, 1], [10, 10, 20, 40]),
+    }
+
+
+def test_methods_come_in_the_order_in_which_they_are_shown() -> None:
+    kinds = [method.kind for method in compared_methods(outcomes(), CHOSEN_Q, MEANS)]
+    assert kinds == ["random", "expert", "expert", "baseline", "router", "oracle"]
+
+
+def test_the_oracle_takes_the_best_metric_and_not_the_best_reward() -> None:
+    (oracle,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, MEANS) if m.kind == "oracle")
+    assert oracle.value_Q[3] == 1  # both experts earn the same reward on this row
+    (oracle,) = (m for m in compared_methods(outcomes(metrics=False), CHOSEN_Q, MEANS) if m.kind == "oracle")
+    assert oracle.value_Q.tolist() == [3, 3, 5, 4]
+
+
+def test_without_costs_no_method_has_one() -> None:
+    assert all(m.cost_Q is None for m in compared_methods(outcomes(costs=False), CHOSEN_Q, MEANS))
+
+
+def test_the_best_single_expert_is_chosen_on_training_means_whatever_the_evaluation_rows_say() -> None:
+    for best, other in (("llama", "vicuna"), ("vicuna", "llama")):
+        means = {"overall": {best: 0.6, other: 0.4}}
+        (single,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, means) if m.kind == "baseline")
+        assert single.expert == best
+
+
+def test_of_several_best_experts_the_first_of_the_pool_is_taken() -> None:
+    assert best_single({"overall": {"wizard": 0.5, "vicuna": 0.7, "llama": 0.7}}) == "vicuna"
+
+
+def test_means_are_per_source_and_their_mean() -> None:
+    found = means_of(["llama", "vicuna"], ["maths", "maths", "maths", "code"], METRICS_QM)
+    assert found["per_source"] == {
+        "code": {"llama": 0.0, "vicuna": 1.0},
+        "maths": {"llama": pytest.approx(2 / 3), "vicuna": pytest.approx(1 / 3)},
+    }
+    assert found["overall"] == {"llama": pytest.approx(1 / 3), "vicuna": pytest.approx(2 / 3)}
+    assert outcomes_means(outcomes()) == found
+
+
+def label_table(metrics: list[list[float] | None]) -> pa.Table:
+    splits = ["train", "validation", "eval", "train"]
+    rows = [
+        {
+            "query_id": str(row),
+            "query": "?",
+            "source": "maths",
+            "tags": [],
+            "split": splits[row],
+            "rewards": REWARDS_QM[row].tolist(),
+            "metrics": metrics[row],
+            "costs": None,
+            "label": [0.5, 0.5],
+            "has_preference": True,
+        }
+        for row in range(4)
+    ]
+    return pa.Table.from_pylist(rows, schema=LABELS)
+
+
+def test_expert_means_leave_the_evaluation_rows_out() -> None:
+    found = expert_means(label_table([[1, 0], [1, 0], [0, 1], [0, 1]]), ["llama", "vicuna"])
+    assert found["overall"] == {"llama": pytest.approx(2 / 3), "vicuna": pytest.approx(1 / 3)}
+
+
+def test_expert_means_are_those_of_the_rewards_where_there_are_no_metrics() -> None:
+    found = expert_means(label_table([None] * 4), ["llama", "vicuna"])
+    assert found["overall"] == {"llama": pytest.approx(10 / 3), "vicuna": pytest.approx(7 / 3)}

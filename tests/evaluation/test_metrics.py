@@ -1,0 +1,105 @@
+"""Means per source, bootstrap intervals and the gap that is closed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zooter_ray.evaluation.metrics import Interval, gap_closed, mean_over_sources, paired_bootstrap, source_means
+
+VALUE_Q = np.array([1.0, 0.0, 5.0, 1.0, 0.0])
+SOURCES = ["maths", "maths", "code", "maths", "maths"]
+
+
+def test_source_means_are_means_over_the_rows_of_each_source() -> None:
+    means = source_means(VALUE_Q, SOURCES)
+    assert means == {"code": 5.0, "maths": 0.5}
+    assert list(means) == ["code", "maths"]
+
+
+def test_every_source_counts_the_same_however_many_rows_it_has() -> None:
+    assert mean_over_sources(VALUE_Q, SOURCES) == 2.75
+    assert VALUE_Q.mean() == 1.4
+
+
+def naive_bootstrap(
+    first_Q: np.ndarray, second_Q: np.ndarray, sources: list[str], draws: int, confidence: float
+) -> Interval:
+    """The same interval in plain loops: draw rows of each source with replacement, average, take percentiles."""
+    random = np.random.default_rng(12345)
+    found = []
+    for _ in range(draws):
+        means = []
+        for source in set(sources):
+            rows = [row for row, name in enumerate(sources) if name == source]
+            drawn = random.choice(rows, size=len(rows), replace=True)
+            means.append(np.mean([first_Q[row] - second_Q[row] for row in drawn]))
+        found.append(np.mean(means))
+    tail = 100 * (1 - confidence) / 2
+    difference = np.mean([(first_Q - second_Q)[np.array(sources) == source].mean() for source in set(sources)])
+    return Interval(float(difference), float(np.percentile(found, tail)), float(np.percentile(found, 100 - tail)))
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.8])
+def test_the_interval_is_that_of_drawing_rows_in_plain_loops(confidence: float) -> None:
+    random = np.random.default_rng(0)
+    sources = ["maths"] * 30 + ["code"] * 10 + ["food"] * 5
+    first_Q, second_Q = random.random(45), random.random(45) * 0.8
+    fast = paired_bootstrap(first_Q, second_Q, sources, 4000, confidence, seed=0)
+    slow = naive_bootstrap(first_Q, second_Q, sources, 1500, confidence)
+    assert fast.difference == pytest.approx(slow.difference)
+    width = slow.high - slow.low
+    assert fast.low == pytest.approx(slow.low, abs=0.1 * width)
+    assert fast.high == pytest.approx(slow.high, abs=0.1 * width)
+
+
+@settings(deadline=None, max_examples=30)  # the machine may be busy
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=20), st.integers(-8, 8), st.integers(0, 5))
+def test_a_difference_that_is_the_same_on_every_row_has_no_width(sources: list[str], eighths: int, seed: int) -> None:
+    second_Q = np.arange(len(sources)) * 0.5
+    interval = paired_bootstrap(second_Q + eighths / 8, second_Q, sources, 100, 0.95, seed)
+    assert [interval.difference, interval.low, interval.high] == pytest.approx([eighths / 8] * 3, abs=1e-12)
+
+
+def test_rows_are_paired() -> None:
+    values_Q = np.random.default_rng(0).normal(size=50) * 100
+    interval = paired_bootstrap(values_Q + 1, values_Q, ["all"] * 50, 200, 0.95, seed=0)
+    assert (interval.low, interval.high) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_rows_are_drawn_within_their_source() -> None:
+    # One source gains 1 on each of its rows, the other loses 1: however the rows are drawn, the mean is 0.
+    difference_Q = np.array([1.0] * 40 + [-1.0] * 3)
+    interval = paired_bootstrap(difference_Q, np.zeros(43), ["a"] * 40 + ["b"] * 3, 500, 0.95, seed=0)
+    assert (interval.difference, interval.low, interval.high) == pytest.approx((0, 0, 0))
+
+
+def test_the_interval_holds_the_difference_and_grows_with_the_confidence() -> None:
+    difference_Q = np.random.default_rng(1).normal(size=60)
+    sources = ["a"] * 40 + ["b"] * 20
+    found = [paired_bootstrap(difference_Q, np.zeros(60), sources, 2000, c, seed=0) for c in (0.5, 0.9, 0.99)]
+    assert all(interval.low < interval.difference < interval.high for interval in found)
+    widths = [interval.high - interval.low for interval in found]
+    assert widths == sorted(widths)
+
+
+def test_the_interval_follows_from_the_seed() -> None:
+    difference_Q = np.random.default_rng(1).normal(size=20)
+    given_seed = [paired_bootstrap(difference_Q, np.zeros(20), ["a"] * 20, 100, 0.9, seed) for seed in (0, 0, 1)]
+    assert given_seed[0] == given_seed[1] != given_seed[2]
+
+
+def test_swapping_the_methods_turns_the_interval_round() -> None:
+    first_Q, second_Q = np.random.default_rng(2).random((2, 30))
+    one = paired_bootstrap(first_Q, second_Q, ["a"] * 30, 500, 0.9, seed=0)
+    other = paired_bootstrap(second_Q, first_Q, ["a"] * 30, 500, 0.9, seed=0)
+    assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
+
+
+@pytest.mark.parametrize(("method", "closed"), [(0.6, 0.0), (0.7, 0.25), (1.0, 1.0), (0.5, -0.25)])
+def test_the_gap_runs_from_the_best_single_expert_to_the_oracle(method: float, closed: float) -> None:
+    assert gap_closed(method, single=0.6, oracle=1.0) == pytest.approx(closed)
+
+
+def test_where_there_is_no_gap_none_of_it_is_closed() -> None:
+    assert gap_closed(0.6, single=0.6, oracle=0.6) is None

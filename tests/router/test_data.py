@@ -1,0 +1,161 @@
+"""From labelled queries to batches, for one worker and for several."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.tiny_models import encoder_tokenizer
+from zooter_ray.router.data import TOKENS, TokenRows, share, steps, steps_per_epoch, tokenise
+from zooter_ray.schemas import LABELS
+
+PAD = 0
+
+
+def token_table(lengths: list[int], split: str = "train") -> pa.Table:
+    """Row n has n + 10 as all of its tokens and n in its label."""
+    rows = [
+        {"token_ids": [row + 10] * length, "label": [float(row), 0.5], "split": split}
+        for row, length in enumerate(lengths)
+    ]
+    return pa.Table.from_pylist(rows, schema=TOKENS)
+
+
+def token_rows(lengths: list[int]) -> TokenRows:
+    return TokenRows(token_table(lengths), "train", PAD)
+
+
+# The table
+
+
+def label_table(*rows: tuple[str, str, str]) -> pa.Table:
+    filled = [
+        {
+            "query_id": query_id,
+            "query": query,
+            "source": "all",
+            "tags": [],
+            "split": split,
+            "rewards": [1.0, 0.0],
+            "label": [0.75, 0.25],
+            "has_preference": True,
+        }
+        for query_id, query, split in rows
+    ]
+    return pa.Table.from_pylist(filled, schema=LABELS)
+
+
+def test_training_and_validation_rows_are_tokenised_in_the_order_of_their_ids_and_others_are_left_out() -> None:
+    tokenizer = encoder_tokenizer()
+    table = tokenise(
+        label_table(
+            ("c", "red apple", "train"),
+            ("b", "secret plum", "eval"),
+            ("a", "blue plum", "validation"),
+        ),
+        tokenizer,
+        max_length=64,
+    )
+    assert table.schema == TOKENS
+    assert table["split"].to_pylist() == ["validation", "train"]
+    assert table["token_ids"].to_pylist() == [tokenizer("blue plum")["input_ids"], tokenizer("red apple")["input_ids"]]
+    assert table["label"].to_pylist() == [[0.75, 0.25]] * 2
+
+
+def test_the_order_of_the_labels_does_not_matter() -> None:
+    rows = [(f"q{row}", f"apple {row}", "train") for row in range(5)]
+    assert tokenise(label_table(*rows), encoder_tokenizer(), 64).equals(
+        tokenise(label_table(*rows[::-1]), encoder_tokenizer(), 64)
+    )
+
+
+def test_a_query_is_cut_to_the_tokens_that_the_router_reads() -> None:
+    tokenizer = encoder_tokenizer()
+    (ids,) = tokenise(label_table(("a", "red apple " * 20, "train")), tokenizer, 8)["token_ids"].to_pylist()
+    assert tokenizer.decode(ids) == "[CLS] red apple red apple red apple [SEP]"
+
+
+def test_rows_are_those_of_one_split() -> None:
+    table = pa.concat_tables([token_table([1, 2]), token_table([3], "validation")])
+    assert len(TokenRows(table, "train", PAD)) == 2
+    assert TokenRows(table, "validation", PAD).token_ids == [[10, 10, 10]]
+    assert len(TokenRows(table, "eval", PAD)) == 0
+
+
+# Batches
+
+
+def test_a_batch_is_padded_on_the_right_to_its_longest_row() -> None:
+    batch = token_rows([1, 3, 2, 9]).batch(np.array([2, 0, 1]))
+    assert batch.input_ids.tolist() == [[12, 12, PAD], [10, PAD, PAD], [11, 11, 11]]
+    assert batch.attention_mask.tolist() == [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
+    assert batch.label_BM.tolist() == [[2.0, 0.5], [0.0, 0.5], [1.0, 0.5]]
+    assert batch.weight_B.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_batch_moves_to_a_device_as_a_whole() -> None:
+    moved = token_rows([1, 3]).batch(np.array([0, 1])).to(torch.device("meta"))
+    assert {tensor.device.type for tensor in vars(moved).values()} == {"meta"}
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(rows=st.integers(1, 60), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 5))
+def test_the_steps_of_an_epoch_cover_every_row_once(rows: int, batch_size: int, seed: int, epoch: int) -> None:
+    found = list(steps(rows, batch_size, seed, epoch))
+    assert sorted(np.concatenate(found).tolist()) == list(range(rows))
+    assert len(found) == steps_per_epoch(rows, batch_size)
+    assert all(len(step) == batch_size for step in found[:-1])
+
+
+def test_no_rows_make_no_steps() -> None:
+    assert list(steps(0, 4, seed=0, epoch=0)) == []
+    assert steps_per_epoch(0, 4) == 0
+
+
+def test_the_order_of_rows_follows_from_seed_and_epoch_alone() -> None:
+    orders = {
+        (seed, epoch): np.concatenate(list(steps(50, 8, seed, epoch))).tolist()
+        for seed in range(3)
+        for epoch in range(3)
+    }
+    assert orders == {key: np.concatenate(list(steps(50, 8, *key))).tolist() for key in orders}
+    assert len({tuple(order) for order in orders.values()}) == 9
+    other_size = np.concatenate(list(steps(50, 7, 0, 0))).tolist()
+    assert other_size == orders[0, 0]
+
+
+# Shares
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(rows=st.integers(1, 20), batch_size=st.integers(1, 8), world_size=st.integers(1, 5))
+def test_the_shares_of_a_step_are_disjoint_and_complete(rows: int, batch_size: int, world_size: int) -> None:
+    data = token_rows([1] * rows)
+    for step in steps(rows, batch_size, seed=0, epoch=0):
+        batches = [share(data, step, rank, world_size) for rank in range(world_size)]
+        counted = [
+            int(label[0])
+            for batch in batches
+            for label, weight in zip(batch.label_BM.tolist(), batch.weight_B.tolist(), strict=True)
+            if weight
+        ]
+        assert sorted(counted) == sorted(step.tolist())
+        assert {weight for batch in batches for weight in batch.weight_B.tolist()} <= {0.0, 1.0}
+
+
+def test_a_worker_that_gets_no_row_computes_one_of_weight_zero() -> None:
+    data = token_rows([1, 2, 3])
+    step = np.array([2, 0])
+    assert [share(data, step, rank, 3).weight_B.tolist() for rank in range(3)] == [[1.0], [1.0], [0.0]]
+    idle = share(data, step, 2, 3)
+    assert idle.input_ids.tolist() == [[12, 12, 12]]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_shares_are_dealt_out_as_evenly_as_can_be(world_size: int) -> None:
+    data = token_rows([1] * 8)
+    sizes = [len(share(data, np.arange(8), rank, world_size).label_BM) for rank in range(world_size)]
+    assert sum(sizes) == 8
+    assert max(sizes) - min(sizes) <= 1

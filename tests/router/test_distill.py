@@ -1,0 +1,210 @@
+"""Distillation: the loss falls, a run can be repeated, and the number of workers does not matter."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from tests import tiny_models
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.router.data import TOKENS, TokenRows
+from zooter_ray.router.distill import batch_loss, make_optimizer, train_epoch, validation_loss
+from zooter_ray.router.model import new_router, new_tokenizer
+
+RED, BLUE, NOISE = 10, 11, range(12, 40)
+
+
+def token_rows(rows: int, seed: int = 0) -> TokenRows:
+    """Queries of a few random tokens; one of them is red or blue, and that is what decides between two experts."""
+    random = np.random.default_rng(seed)
+    table = []
+    for _ in range(rows):
+        red = bool(random.integers(2))
+        ids = random.choice(list(NOISE), size=random.integers(2, 7)).tolist()
+        ids[random.integers(len(ids))] = RED if red else BLUE
+        table.append({"token_ids": ids, "label": [0.9, 0.1] if red else [0.1, 0.9], "split": "train"})
+    return TokenRows(pa.Table.from_pylist(table, schema=TOKENS), "train", pad_token_id=0)
+
+
+def model(dropout: float = 0.0) -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=40,
+        num_labels=2,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        **tiny_models.SHAPE,
+    )
+    return BertForSequenceClassification(config)
+
+
+def constant(optimizer: torch.optim.Optimizer) -> Any:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+
+
+def parameters(module: torch.nn.Module) -> torch.Tensor:
+    return torch.nn.utils.parameters_to_vector(module.parameters()).detach()
+
+
+def distilled(config: TrainingConfig, rows: TokenRows, dropout: float = 0.0) -> tuple[Any, list[float]]:
+    """A trained router and the mean training loss of each epoch."""
+    router = model(dropout)
+    optimizer, schedule = make_optimizer(router, config, len(rows))
+    losses = []
+    for epoch in range(config.epochs):
+        found = list(train_epoch(router, optimizer, schedule, rows, config, epoch))
+        assert sum(count for _, count in found) == len(rows)
+        losses.append(sum(loss for loss, _ in found) / len(rows))
+    return router, losses
+
+
+# Learning
+
+
+@pytest.mark.parametrize("loss", ["kl", "reverse_kl", "hard_label"])
+def test_the_loss_falls_where_a_word_decides(loss: str) -> None:
+    config = TrainingConfig(loss=loss, learning_rate=1e-2, epochs=6, batch_size=16)
+    rows, unseen = token_rows(128), token_rows(64, seed=1)
+    router, losses = distilled(config, rows)
+    assert losses[-1] < losses[0] / 3
+    before, after = (validation_loss(candidate, unseen, config) / len(unseen) for candidate in (model(), router))
+    assert after < before / 3
+    with torch.inference_mode():
+        batch = unseen.batch(np.arange(len(unseen)))
+        logits_BM = router(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+    assert (logits_BM.argmax(dim=1) == batch.label_BM.argmax(dim=1)).float().mean() > 0.95
+
+
+def test_a_run_can_be_repeated_and_another_seed_gives_another_router() -> None:
+    config = TrainingConfig(learning_rate=1e-2, epochs=2, batch_size=16)
+    first, _ = distilled(config, token_rows(40))
+    again, _ = distilled(config, token_rows(40))
+    other, _ = distilled(config.model_copy(update={"seed": 1}), token_rows(40))
+    assert torch.equal(parameters(first), parameters(again))
+    assert not torch.equal(parameters(first), parameters(other))
+
+
+# Any number of workers
+
+
+def train_together(rows: TokenRows, config: TrainingConfig, world_size: int) -> tuple[torch.Tensor, list[float]]:
+    """Workers in lockstep by plain gradient descent; parameters are averaged after each step.
+
+    A step of plain gradient descent is linear in the gradient, so averaged parameters are those that the averaged
+    gradient gives.
+    """
+    workers = [model() for _ in range(world_size)]
+    optimizers = [torch.optim.SGD(worker.parameters(), lr=0.5) for worker in workers]
+    epochs = [
+        train_epoch(worker, optimizer, constant(optimizer), rows, config, 0, rank, world_size)
+        for rank, (worker, optimizer) in enumerate(zip(workers, optimizers, strict=True))
+    ]
+    losses = []
+    for step in zip(*epochs, strict=True):
+        losses.append(sum(loss for loss, _ in step) / step[0][1])
+        mean = torch.stack([parameters(worker) for worker in workers]).mean(dim=0)
+        for worker in workers:
+            torch.nn.utils.vector_to_parameters(mean.clone(), worker.parameters())
+    return parameters(workers[0]), losses
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_several_workers_with_averaged_gradients_make_the_updates_of_one(world_size: int) -> None:
+    rows = token_rows(17)  # in steps of 8, 8 and 1: uneven shares, and workers without a row
+    config = TrainingConfig(batch_size=8)
+    alone, losses_alone = train_together(rows, config, 1)
+    together, losses_together = train_together(rows, config, world_size)
+    assert losses_together == pytest.approx(losses_alone, abs=1e-6)
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
+    assert (alone - parameters(model())).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_the_validation_losses_of_the_workers_add_up(world_size: int) -> None:
+    rows, config, router = token_rows(17), TrainingConfig(batch_size=8), model(dropout=0.5)
+    alone = validation_loss(router, rows, config)
+    shares = [validation_loss(router, rows, config, rank, world_size) for rank in range(world_size)]
+    assert sum(shares) == pytest.approx(alone, rel=1e-5)
+
+
+def test_validation_does_not_depend_on_the_batch_size_and_changes_nothing() -> None:
+    rows, router = token_rows(17), model(dropout=0.5)
+    before = copy.deepcopy(router.state_dict())
+    losses = [validation_loss(router, rows, TrainingConfig(batch_size=size)) for size in (1, 4, 32)]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    assert all(torch.equal(before[name], tensor) for name, tensor in router.state_dict().items())
+
+
+def test_a_batchs_loss_is_the_weighted_sum_over_its_rows() -> None:
+    rows, router = token_rows(6), model().eval()
+    each = [batch_loss(router, rows.batch(np.array([row])), "kl").item() for row in range(6)]
+    assert batch_loss(router, rows.batch(np.arange(6)), "kl").item() == pytest.approx(sum(each), rel=1e-5)
+    assert batch_loss(router, rows.batch(np.arange(6), weight=0.0), "kl").item() == 0.0
+
+
+# The learning rate
+
+
+def rates(rows: int, config: TrainingConfig) -> list[float]:
+    """The learning rate of every step of a run."""
+    optimizer, schedule = make_optimizer(torch.nn.Linear(1, 1), config, rows)
+    found = []
+    for _ in range(-(-rows // config.batch_size) * config.epochs):
+        found.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    return [*found, schedule.get_last_lr()[0]]
+
+
+def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_zero() -> None:
+    config = TrainingConfig(learning_rate=1.0, batch_size=10, epochs=2, warmup_share=0.4)
+    assert rates(45, config) == pytest.approx([0, 1 / 4, 2 / 4, 3 / 4, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0])
+
+
+def test_without_a_warm_up_it_falls_from_the_first_step() -> None:
+    config = TrainingConfig(learning_rate=1.0, batch_size=10, epochs=1, warmup_share=0)
+    assert rates(40, config) == pytest.approx([1, 3 / 4, 2 / 4, 1 / 4, 0])
+
+
+def test_the_optimizer_has_the_settings_of_the_config() -> None:
+    optimizer, _ = make_optimizer(model(), TrainingConfig(learning_rate=0.25, weight_decay=0.125), rows=10)
+    (group,) = optimizer.param_groups
+    assert (group["initial_lr"], group["weight_decay"]) == (0.25, 0.125)
+    assert isinstance(optimizer, torch.optim.AdamW)
+
+
+# The model
+
+
+EXPERTS = ["vicuna", "llama", "wizard"]
+
+
+def head(backbone: Path, experts: Sequence[str], seed: int) -> torch.Tensor:
+    weight: torch.Tensor = new_router(str(backbone), experts, seed).classifier.weight
+    return weight
+
+
+def test_a_routers_classes_are_the_experts_in_order(tmp_path: Path) -> None:
+    tiny_models.save_encoder(tmp_path)
+    router = new_router(str(tmp_path), EXPERTS, seed=0)
+    assert router.config.id2label == {0: "vicuna", 1: "llama", 2: "wizard"}
+    assert router.config.label2id == {"vicuna": 0, "llama": 1, "wizard": 2}
+    assert router.dtype == torch.float32
+    assert (
+        new_tokenizer(str(tmp_path))("red apple")["input_ids"]
+        == tiny_models.encoder_tokenizer()("red apple")["input_ids"]
+    )
+
+
+def test_a_routers_head_follows_from_the_seed_and_the_rest_from_the_backbone(tmp_path: Path) -> None:
+    tiny_models.save_encoder(tmp_path)
+    assert torch.equal(head(tmp_path, EXPERTS, 0), head(tmp_path, EXPERTS, 0))
+    assert not torch.equal(head(tmp_path, EXPERTS, 0), head(tmp_path, EXPERTS, 1))
+    first, second = (new_router(str(tmp_path), EXPERTS, seed).bert for seed in (0, 1))
+    assert torch.equal(parameters(first.encoder), parameters(second.encoder))
