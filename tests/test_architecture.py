@@ -18,8 +18,8 @@ LIBRARY = CONTRACTS | DOMAIN_BASE | DOMAIN
 
 # What a module of zooter_ray may import of zooter_ray, but for its own subpackage.
 MAY_IMPORT = {
-    **{name: CONTRACTS for name in CONTRACTS},
-    **{name: CONTRACTS | DOMAIN_BASE for name in DOMAIN_BASE | DOMAIN},
+    **dict.fromkeys(CONTRACTS, CONTRACTS),
+    **dict.fromkeys(DOMAIN_BASE | DOMAIN, CONTRACTS | DOMAIN_BASE),
     "evaluation": CONTRACTS | DOMAIN_BASE | {"labels", "router.predictor"},
     "stages": LIBRARY | SHARED_BY_STAGES,
     "pipeline": LIBRARY | {"stages"},

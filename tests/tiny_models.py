@@ -21,6 +21,8 @@ from transformers import (
 from zooter_ray.rewards.ultrarm import LlamaRewardModel
 from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
 
+torch.set_num_threads(1)  # models this small only wait for further threads, for long if the machine is busy
+
 SENTENCES = (
     "What is the capital of France?",
     "The capital of France is Paris, a city on the river Seine.",

@@ -1,5 +1,6 @@
 """The training stage under Ray Train: one worker against two, a worker that dies, a run that is repeated."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from zooter_ray.artifacts import Unit
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.router.directory import read_card
+from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages import labeling, training
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
@@ -42,29 +44,33 @@ def distilled(tmp_path: Path, console: Console, name: str, **settings: Any) -> U
     return training.run(config, LABELING, labels, read.experts, str(tmp_path / name), console)
 
 
-def weights(unit: Unit) -> dict[str, np.ndarray]:
-    return dict(load_file(Path(unit.path) / "model.safetensors"))
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Unit]:
+    """A router distilled by one worker, and the folder it lies in."""
+    folder = tmp_path_factory.mktemp("training")
+    return folder, distilled(folder, Console(file=io.StringIO()), "one")
 
 
-def test_two_workers_learn_what_one_worker_learns(tmp_path: Path, console: Console) -> None:
-    one = distilled(tmp_path, console, "one")
-    two = distilled(tmp_path, console, "two", resources={"num_cpus": 1, "workers": 2})
+def test_two_workers_learn_what_one_worker_learns(one_worker: tuple[Path, Unit], console: Console) -> None:
+    folder, one = one_worker
+    two = distilled(folder, console, "two", resources={"num_cpus": 1, "workers": 2})
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):
         assert epoch_of_two == pytest.approx(epoch_of_one, rel=1e-4)
-    first, second = weights(one), weights(two)
-    assert first.keys() == second.keys()
-    assert all(np.allclose(first[name], second[name], atol=1e-4) for name in first)
+    queries = ["sum of 7", "name of 12", "something else"]
+    assert RouterPredictor(two.path)(queries) == pytest.approx(RouterPredictor(one.path)(queries), abs=1e-3)
 
 
-def test_a_run_can_be_repeated_to_the_bit(tmp_path: Path, console: Console) -> None:
-    first, second = (weights(distilled(tmp_path, console, name)) for name in ("first", "second"))
+def test_a_run_can_be_repeated_to_the_bit(one_worker: tuple[Path, Unit], console: Console) -> None:
+    folder, one = one_worker
+    again = distilled(folder, console, "again")
+    first, second = (load_file(Path(unit.path) / "model.safetensors") for unit in (one, again))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_the_best_epoch_is_kept(tmp_path: Path, console: Console) -> None:
-    unit = distilled(tmp_path, console, "run", epochs=3, learning_rate=0.5)
+def test_the_best_epoch_is_kept(one_worker: tuple[Path, Unit], console: Console) -> None:
+    unit = distilled(one_worker[0], console, "run", epochs=3, learning_rate=0.5)
     validation = read_card(unit.path).validation
     losses = [epoch["validation_loss"] for epoch in validation["epochs"]]
     assert len(losses) == 3

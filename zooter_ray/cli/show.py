@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zooter_ray.artifacts import read_json
-from zooter_ray.evaluation.report import terminal_table
+from zooter_ray.evaluation.report import best_single_line, terminal_table
 from zooter_ray.router.predictor import RouterPredictor
 
 
@@ -14,6 +14,7 @@ def show_report(path: str, console: Console) -> None:
     """The table and the verdicts of a report.json."""
     report = read_json(path)
     console.print(terminal_table(report))
+    console.print(best_single_line(report), highlight=False)
     for verdict in report["verdicts"]:
         console.print(verdict, highlight=False)
     if (gap := report["gap_closed"]) is not None:

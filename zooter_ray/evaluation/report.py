@@ -49,7 +49,7 @@ def build_report(
         "rows": len(outcomes.query_ids),
         "sources": {source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
         "value": "reward" if outcomes.metrics_QM is None else "metric",
-        "best_single": best_single(means),
+        "best_single": shown.get(best_single(means), best_single(means)),
         "methods": [_method_json(method, outcomes, shown, best) for method in methods],
         "router_share": {
             expert: float((chosen_Q == index).mean()) for index, expert in enumerate(outcomes.experts)
@@ -62,12 +62,9 @@ def build_report(
 
 
 def _method_json(method: Method, outcomes: Outcomes, shown: Mapping[str, str], best: Method) -> dict[str, Any]:
-    name = shown.get(method.name, method.name)
-    if method.kind == "baseline" and method.expert is not None:
-        name = f"best single: {shown.get(method.expert, method.expert)}"
     return {
         "method": method.name,
-        "shown": name,
+        "shown": shown.get(method.name, method.name),
         "kind": method.kind,
         "mean": mean_over_sources(method.value_Q, outcomes.sources),
         "per_source": source_means(method.value_Q, outcomes.sources),
@@ -94,10 +91,10 @@ def terminal_table(report: Mapping[str, Any]) -> Table:
     """The report for the terminal: a row per source, a column per method; the best but the oracle in bold."""
     title = f"{report['value']} per source, on {report['rows']} held-out queries"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("source")
+    table.add_column("source", no_wrap=True)
     for method in report["methods"]:
         style = {"router": "green", "oracle": "dim"}.get(method["kind"])
-        table.add_column(method["shown"], justify="right", vertical="bottom", style=style)
+        table.add_column(method["shown"], justify="right", vertical="bottom", overflow="fold", style=style)
     contenders = [method for method in report["methods"] if method["kind"] != "oracle"]
     for source in [*report["sources"], "mean"]:
         best = max(_value(method, source) for method in contenders)
@@ -135,9 +132,14 @@ def markdown(report: Mapping[str, Any]) -> str:
         cells = [f"{_value(method, column):.3f}" for column in [*sources, "mean"]]
         lines.append(f"| {' | '.join([method['shown'], *cells, _tokens(method)])} |")
     gap = report["gap_closed"]
-    lines += ["", *(f"- {verdict}" for verdict in report["verdicts"])]
+    lines += ["", f"- {best_single_line(report)}", *(f"- {verdict}" for verdict in report["verdicts"])]
     if gap is not None:
         lines.append(f"- zooter closes {gap:.0%} of the gap between the best single expert and the oracle.")
     shares = ", ".join(f"{expert} {share:.0%}" for expert, share in report["router_share"].items())
     lines.append(f"- The router's choices: {shares}.")
     return "\n".join(lines) + "\n"
+
+
+def best_single_line(report: Mapping[str, Any]) -> str:
+    """Which expert `best single` is, and how it was chosen."""
+    return f"The best single expert, chosen on training data, is {report['best_single']}."

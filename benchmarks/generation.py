@@ -1,0 +1,111 @@
+"""Generation under Ray Data LLM against plain vLLM `LLM.chat`, on the same prompts in one run.
+
+python benchmarks/generation.py --few 128 --many 640 --tokens 48 --rounds 2
+
+Each side runs a few and many prompts; tokens/s after start-up is the difference of tokens over the difference of
+times, so that starting the engine, its first slow requests and the last, emptying batch cancel out on both sides.
+"""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import ray
+from rich.console import Console
+
+from zooter_ray.artifacts import make_unit, read_table
+from zooter_ray.config import load_config
+from zooter_ray.config.generation import ExpertConfig, VllmEngine
+from zooter_ray.package_models import resolve_source
+from zooter_ray.pipeline import connected
+from zooter_ray.progress import track
+from zooter_ray.schemas import RESPONSES
+from zooter_ray.stages.blocks import committed_rows
+from zooter_ray.stages.engines import vllm as vllm_engine
+
+DEMO = Path(__file__).parents[1] / "jobs/configs/demo.yaml"
+
+
+def query(number: int) -> str:
+    return f"Write a short story about the number {number}."
+
+
+def expert_of(tokens: int) -> tuple[VllmEngine, ExpertConfig]:
+    """The demo's SmolLM2, generating `tokens` tokens unless it stops by itself."""
+    expert = load_config(DEMO).generation.experts[0]
+    assert isinstance(expert.engine, VllmEngine)
+    decoding = expert.decoding.model_copy(update={"max_tokens": tokens})
+    return expert.engine, expert.model_copy(update={"decoding": decoding})
+
+
+def under_ray(count: int, tokens: int) -> tuple[int, float]:
+    """(tokens, seconds) of the stage's own path: render, generate, commit."""
+    engine, expert = expert_of(tokens)
+    rows = [
+        {"query_id": f"{i:05}", "expert": expert.id, "sample": 0, "query": query(i), "source": "b", "reference": None}
+        for i in range(count)
+    ]
+    schema = pa.schema([(name, pa.int32() if name == "sample" else pa.string()) for name in rows[0]])
+    blocks = [pa.Table.from_pylist(rows[start : start + 64], schema) for start in range(0, count, 64)]
+    with tempfile.TemporaryDirectory() as directory:
+        unit = make_unit(directory, "02_responses", expert.id, {})
+        started = time.perf_counter()
+        dataset = vllm_engine.generate(ray.data.from_arrow(blocks), engine, [expert])
+        track(committed_rows(dataset, {expert.id: unit}, RESPONSES), count, "ray", Console(file=io.StringIO()))
+        seconds = time.perf_counter() - started
+        return sum(read_table(unit.path, RESPONSES, ["generated_tokens"])["generated_tokens"].to_pylist()), seconds
+
+
+def plain(count: int, tokens: int) -> tuple[int, float]:
+    """(tokens, seconds) of `LLM.chat` with the same engine arguments, in this process."""
+    from vllm import LLM, SamplingParams
+
+    engine, _ = expert_of(tokens)
+    started = time.perf_counter()
+    llm = LLM(
+        resolve_source(engine.source), dtype=engine.dtype, max_model_len=engine.max_model_len, **engine.engine_kwargs
+    )
+    conversations = [[{"role": "user", "content": query(i)}] for i in range(count)]
+    outputs = llm.chat(conversations, SamplingParams(temperature=0, max_tokens=tokens), use_tqdm=False)
+    return sum(len(output.outputs[0].token_ids) for output in outputs), time.perf_counter() - started
+
+
+def in_a_process(side: str, count: int, tokens: int) -> tuple[int, float]:
+    command = [sys.executable, __file__, "--side", side, "--many", str(count), "--tokens", str(tokens)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    found = json.loads(result.stdout.splitlines()[-1])
+    return found["tokens"], found["seconds"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--few", type=int, default=128)
+    parser.add_argument("--many", type=int, default=640)
+    parser.add_argument("--tokens", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--side", choices=["ray", "plain"])
+    arguments = parser.parse_args()
+    if arguments.side:
+        with connected(load_config(DEMO).ray):
+            made, seconds = {"ray": under_ray, "plain": plain}[arguments.side](arguments.many, arguments.tokens)
+        print(json.dumps({"tokens": made, "seconds": seconds}), flush=True)
+        return
+    for number in range(arguments.rounds):
+        speed = {}
+        for side in ("plain", "ray"):
+            few, many = (in_a_process(side, count, arguments.tokens) for count in (arguments.few, arguments.many))
+            speed[side] = (many[0] - few[0]) / (many[1] - few[1])
+            print(
+                f"round {number}: {side}: few {few}, many {many}, {speed[side]:.0f} tokens/s after start-up", flush=True
+            )
+        print(f"round {number}: ray / plain = {speed['ray'] / speed['plain']:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
