@@ -9,6 +9,7 @@ times, so that starting the engine, its first slow requests and the last, emptyi
 import argparse
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,7 @@ def under_ray(count: int, tokens: int) -> tuple[int, float]:
     ]
     schema = pa.schema([(name, pa.int32() if name == "sample" else pa.string()) for name in rows[0]])
     blocks = [pa.Table.from_pylist(rows[start : start + 64], schema) for start in range(0, count, 64)]
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, connected(load_config(DEMO).ray):
         unit = make_unit(directory, "02_responses", expert.id, {})
         started = time.perf_counter()
         dataset = vllm_engine.generate(ray.data.from_arrow(blocks), engine, [expert])
@@ -67,6 +68,7 @@ def plain(count: int, tokens: int) -> tuple[int, float]:
     from vllm import LLM, SamplingParams
 
     engine, _ = expert_of(tokens)
+    os.environ.update(load_config(DEMO).ray.env_vars)
     started = time.perf_counter()
     llm = LLM(
         resolve_source(engine.source), dtype=engine.dtype, max_model_len=engine.max_model_len, **engine.engine_kwargs
@@ -92,8 +94,7 @@ def main() -> None:
     parser.add_argument("--side", choices=["ray", "plain"])
     arguments = parser.parse_args()
     if arguments.side:
-        with connected(load_config(DEMO).ray):
-            made, seconds = {"ray": under_ray, "plain": plain}[arguments.side](arguments.many, arguments.tokens)
+        made, seconds = {"ray": under_ray, "plain": plain}[arguments.side](arguments.many, arguments.tokens)
         print(json.dumps({"tokens": made, "seconds": seconds}), flush=True)
         return
     for number in range(arguments.rounds):

@@ -315,7 +315,6 @@ def test_drop_duplicates_removes_a_part_of_which_nothing_is_left(tmp_path: Path)
     assert parts(str(tmp_path)) == [str(tmp_path / "part-a.parquet")]
 
 
-@pytest.mark.xfail(strict=True, reason="what is kept of one part overwrites another, which is then removed")
 @example([["a2", "b2"], ["b2", "c2"], ["c2"]])
 @given(st.lists(st.lists(st.sampled_from(["a2", "b2", "c2", "d2"]), min_size=1, max_size=3), max_size=5))
 @settings(deadline=None, max_examples=50)  # the machine may be busy
@@ -327,7 +326,6 @@ def test_drop_duplicates_loses_no_key_whatever_ray_ran_twice(blocks: list[list[s
     assert sorted(read_table(directory, SCHEMA)["query_id"].to_pylist()) == sorted({key for b in blocks for key in b})
 
 
-@pytest.mark.xfail(strict=True, reason="a directory's name is taken for a pattern")
 def test_parts_are_found_in_a_directory_whose_name_holds_brackets(tmp_path: Path) -> None:
     path = commit(str(tmp_path / "run[1]"), table(("a", 0, "x")), KEYS)
     assert parts(str(tmp_path / "run[1]")) == [path]

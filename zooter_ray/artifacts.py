@@ -71,6 +71,8 @@ def writing(path: str) -> Iterator[None]:
             errno.EDQUOT: "the disk quota is used up",
             errno.EFBIG: "a file would be larger than this process may write",
             errno.ENOENT: "its directory cannot be made",
+            errno.EISDIR: "it is a directory",
+            errno.ENAMETOOLONG: "the name is too long",
             errno.EACCES: "permission denied",
             errno.EPERM: "permission denied",
             errno.EROFS: "the file system is read-only",
@@ -117,8 +119,9 @@ def commit(directory: str, table: pa.Table, key_columns: Sequence[str]) -> str:
 def parts(directory: str) -> list[str]:
     """The part files of a directory, sorted; as URIs where the directory is one."""
     fs, inner = file_system(directory)
-    names = sorted(posixpath.basename(found) for found in fs.glob(posixpath.join(inner, "part-*.parquet")))
-    return [posixpath.join(directory, name) for name in names]
+    found = fs.ls(inner, detail=False) if fs.exists(inner) else []
+    names = sorted(map(posixpath.basename, found))
+    return [posixpath.join(directory, name) for name in names if name.startswith("part-") and name.endswith(".parquet")]
 
 
 def read_table(directory: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -213,8 +216,11 @@ def drop_duplicates(directory: str, key_columns: Sequence[str]) -> int:
     """
     fs, _ = file_system(directory)
     seen: set[tuple[Any, ...]] = set()
+    rewritten: set[str] = set()
     dropped = 0
     for part in parts(directory):
+        if part in rewritten:
+            continue
         table = pq.read_table(file_system(part)[1], filesystem=fs)
         keys = list(zip(*(table[column].to_pylist() for column in key_columns), strict=True))
         fresh = [key not in seen and not seen.add(key) for key in keys]  # type: ignore[func-returns-value]
@@ -222,6 +228,7 @@ def drop_duplicates(directory: str, key_columns: Sequence[str]) -> int:
             dropped += fresh.count(False)
             kept = table.filter(pa.array(fresh))
             if kept.num_rows:
-                commit(directory, kept, key_columns)
-            fs.rm_file(file_system(part)[1])
+                rewritten.add(commit(directory, kept, key_columns))
+            if part not in rewritten:
+                fs.rm_file(file_system(part)[1])
     return dropped

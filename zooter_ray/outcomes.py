@@ -96,7 +96,7 @@ def _parquet_rows(path: str, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         raise DataError(f"{path} is not a Parquet file: {error}") from None
     number = 0
     for batch in parquet.iter_batches():
-        for row in batch.to_pylist():
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
             number += 1
             yield f"{path}:row {number}", row
 
@@ -117,11 +117,25 @@ def _json_row(where: str, line: bytes) -> dict[str, Any]:
         raise DataError(f"{where}: not UTF-8") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: malformed JSON ({error.msg} at column {error.colno})") from None
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
     except RecursionError:
         raise DataError(f"{where}: JSON is nested too deeply") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: a JSON object is needed, not {type(row).__name__}")
     return row
+
+
+def check_text(where: str, row: dict[str, Any], key: str) -> str:
+    """The text in a column of a row, which must be there, not empty, and free of lone surrogates."""
+    value = row.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}: `{key}` must be a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{where}: `{key}` holds half a surrogate pair, which is no text") from None
+    return value
 
 
 def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:
@@ -134,8 +148,9 @@ def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:
 
 def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: str) -> None:
     for key in ("query_id", "query"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            raise DataError(f"{where}: `{key}` must be a text that is not empty")
+        check_text(where, row, key)
+    if row.get("source") is not None:
+        check_text(where, row, "source")
     if row.get("split", "train") not in ("train", "eval", None):
         raise DataError(f"{where}: `split` must be train or eval, not {row['split']!r}")
     tags = row.get("tags")
@@ -151,9 +166,19 @@ def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[
         raise DataError(f"{where}: `{key}` names unknown expert {unknown[0]!r}; the pool of {named_by} is {list(pool)}")
     for expert in pool:
         value = values.get(expert)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            what = "is missing" if value is None else f"is {value!r}, not a finite number"
+        if not _is_finite(value):
+            what = "is missing" if value is None else f"is {repr(value)[:40]}, not a finite number"
             raise DataError(f"{where}: the {key.removesuffix('s')} of expert {expert!r} {what}")
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a number that fits into a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _assemble(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> Outcomes:

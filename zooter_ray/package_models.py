@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,12 +67,14 @@ def _target(name: str) -> Path:
 def _unpacked(name: str) -> Path:
     model, target = _known(name), _target(name)
     if not target.exists():
-        staging = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        shutil.rmtree(staging, ignore_errors=True)
+        staging = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
         staging.mkdir(parents=True)
-        model.unpack(model, staging)
-        if not target.exists():
-            staging.rename(target)
+        try:
+            model.unpack(model, staging)
+            if not target.exists():
+                staging.rename(target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     return target
 
 

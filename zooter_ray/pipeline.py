@@ -59,8 +59,8 @@ def connected(config: RayConfig) -> Iterator[None]:
     os.environ.update(config.env_vars)
     ours = not ray.is_initialized()
     if ours:
-        address = os.environ.get("RAY_ADDRESS") or config.address
-        local = {} if address else {"num_cpus": config.num_cpus, "include_dashboard": False}
+        address = os.environ.get("RAY_ADDRESS") or config.address or "local"
+        local = {"num_cpus": config.num_cpus, "include_dashboard": False} if address == "local" else {}
         ray.init(address=address, runtime_env={"env_vars": config.env_vars}, **local)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

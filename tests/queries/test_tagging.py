@@ -39,7 +39,6 @@ def test_case_does_not_matter() -> None:
     assert rule_tags("WHO WROTE FAUST?") == rule_tags("who wrote faust?") == ["literature"]
 
 
-@pytest.mark.xfail(strict=True, reason="the rule for rewriting takes every capital for capital letters")
 def test_a_capital_city_is_no_capital_letter() -> None:
     assert rule_tags("What is the capital of France?") == ["geography"]
 

@@ -123,7 +123,6 @@ def test_the_config_names_this_kind() -> None:
     assert REWARD_MODELS["sequence_classification"] is SequenceClassificationRewardModel
 
 
-@pytest.mark.xfail(strict=True, reason="padding is asked of a tokenizer that has no padding token")
 def test_a_tokenizer_without_padding_token_scores_chats_too(tmp_path: Path) -> None:
     source = tiny_models.save_llama_classifier(tmp_path, pad_token=None)
     expected = one_at_a_time(source, "chat", 512)

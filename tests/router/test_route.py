@@ -90,7 +90,6 @@ def test_a_row_without_an_id_gets_its_number_and_a_number_becomes_text(
     assert [row["query_id"] for row in read(tmp_path / "routed.jsonl")] == ["0", "7", "2"]
 
 
-@pytest.mark.xfail(strict=True, reason="an id that is null becomes the text `None`")
 def test_a_row_whose_id_is_null_gets_its_number(predictor: RouterPredictor, tmp_path: Path) -> None:
     pq.write_table(pa.table({"query_id": [None, "b"], "query": ["Hi.", "Hi."]}), tmp_path / "queries.parquet")
     list(route_file(predictor, str(tmp_path / "queries.parquet"), str(tmp_path / "routed.jsonl")))

@@ -12,7 +12,7 @@ class Config(BaseModel):
     fingerprints, so that a finished run is not thrown away because a replica was added.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
     speed_only: ClassVar[frozenset[str]] = frozenset()
 
     def identity(self) -> dict[str, Any]:

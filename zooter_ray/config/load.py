@@ -90,6 +90,8 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _item(items: list[Any], index: str, dotted: str) -> Any:
     if not index.isdecimal() or int(index) >= len(items):
+        if not items:
+            raise ConfigError(f"override {dotted}: the list is empty; set it as a whole")
         raise ConfigError(f"override {dotted}: {index!r} must be an index from 0 to {len(items) - 1}")
     return items[int(index)]
 
@@ -99,7 +101,8 @@ def validate(model: type[C], values: dict[str, Any], where: str) -> C:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        problems = error.errors()
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         raise ConfigError(f"{where}: {_explain(model, first)}") from None
 
 
@@ -134,6 +137,8 @@ def _walk(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list
         if tagged:
             candidates = tagged
             continue
+        if isinstance(step, str) and not candidates:
+            continue  # a member of an untagged union, such as `int`
         path.append(str(step))
         if isinstance(step, str):
             owners = candidates

@@ -37,14 +37,17 @@ def paired_bootstrap(
     rng = np.random.default_rng(seed)
     labels = np.array(sources)
     difference_Q = first_Q - second_Q
-    means = []
-    for source in sorted(set(sources)):
-        rows = difference_Q[labels == source]
-        counts = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
-        means.append(counts @ rows / len(rows))
+    means = [_drawn_means(difference_Q[labels == source], draws, rng) for source in sorted(set(sources))]
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.mean(means, axis=0), [tail, 1 - tail])
     return Interval(mean_over_sources(difference_Q, sources), float(low), float(high))
+
+
+def _drawn_means(rows: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Means (draws,) of rows drawn with replacement, some draws at a time to bound the memory."""
+    chance = np.full(len(rows), 1 / len(rows))
+    chunks = (min(500, draws - start) for start in range(0, draws, 500))
+    return np.concatenate([rng.multinomial(len(rows), chance, size=size) @ rows / len(rows) for size in chunks])
 
 
 def gap_closed(method: float, single: float, oracle: float) -> float | None:

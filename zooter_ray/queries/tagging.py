@@ -11,7 +11,8 @@ RULES = {
     "code": r"\bpython\b|\bfunction\b|\bdef \w+\(|```",
     "string function": r"\bfunction\b.*\b(?:string|text|word|letter|character)s?\b",
     "list function": r"\bfunction\b.*\b(?:list|items|elements)\b",
-    "rewriting": r"\b(?:rewrite|change|convert|turn|replace|reverse|repeat|spell|capitals?|(?:upp|low)er ?case)\b",
+    "rewriting": r"\b(?:rewrite|change|convert|turn|replace|reverse|repeat|spell)\b"
+    r"|\b(?:capitals|capital letters?|(?:upp|low)er ?case)\b",
     "ordering": r"\b(?:sort|alphabetical|order|backwards|reverse)\b",
     "extraction": r"\b(?:extract|find|which|what|who)\b.*\b(?:in|from) th(?:e|is) (?:sentence|text|line|message|note)\b"
     r"|\b(?:sentence|text|note|message):",

@@ -26,9 +26,11 @@ class SequenceClassificationRewardModel:
         model = AutoModelForSequenceClassification.from_pretrained(source, **load_kwargs(config.dtype))
         if model.config.num_labels != 1:
             raise ConfigError(f"reward model {config.id!r} has {model.config.num_labels} outputs, where one is needed")
-        self.model = model.to(device()).eval()
-        if model.config.pad_token_id is None and self.tokenizer.pad_token_id is not None:
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        if model.config.pad_token_id is None:
             model.config.pad_token_id = self.tokenizer.pad_token_id
+        self.model = model.to(device()).eval()
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """Rewards of the pairs, in their order."""

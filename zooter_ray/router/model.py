@@ -10,7 +10,11 @@ from zooter_ray.package_models import resolve_source
 
 
 def new_router(backbone: str, experts: Sequence[str], seed: int) -> Any:
-    """A model whose head is fresh (from `seed`) and whose classes are the experts, in order."""
+    """A model whose classes are the experts, in order; a head that the backbone lacks starts from `seed`.
+
+    A backbone that is itself a classifier over as many classes (a router, say) goes on with its head; one of another
+    size gets a fresh one.
+    """
     torch.manual_seed(seed)
     return AutoModelForSequenceClassification.from_pretrained(
         resolve_source(backbone),
@@ -19,6 +23,7 @@ def new_router(backbone: str, experts: Sequence[str], seed: int) -> Any:
         label2id={expert: index for index, expert in enumerate(experts)},
         problem_type="single_label_classification",
         dtype=torch.float32,
+        ignore_mismatched_sizes=True,
     )
 
 

@@ -29,6 +29,8 @@ class RouterPredictor:
 
     def __call__(self, queries: Sequence[str]) -> np.ndarray:
         """Probabilities (Q, M), in the order of the queries and of `experts`."""
+        if not queries:
+            return np.zeros((0, len(self.experts)))
         encoded = self.tokenizer(list(queries), truncation=True, max_length=self.card.max_length)["input_ids"]
         order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
         result = np.zeros((len(queries), len(self.experts)))

@@ -1,5 +1,6 @@
 """Route a file of queries: one row out per row in, in order."""
 
+import gzip
 import json
 import uuid
 from collections.abc import Iterator
@@ -11,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import writing
-from zooter_ray.errors import DataError
-from zooter_ray.outcomes import read_rows
+from zooter_ray.outcomes import check_text, read_rows
 from zooter_ray.router.predictor import RouterPredictor
 
 ROWS_TOGETHER = 256
@@ -21,8 +21,8 @@ ROWS_TOGETHER = 256
 def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterator[int]:
     """Route the queries of a JSON Lines (optionally .gz) or Parquet file; yields rows as they are routed.
 
-    The output is Parquet if it is named so, else JSON Lines: `query_id`, `expert`, `probabilities` {expert: p}. A row
-    without a `query_id` gets its number, from 0.
+    The output is Parquet if it is named so, else JSON Lines, compressed if named .gz: `query_id`, `expert`,
+    `probabilities` {expert: p}. A row without a `query_id` gets its number, from 0.
 
     Raises:
         DataError: naming the file and the row that has no query; the output then does not appear.
@@ -32,11 +32,10 @@ def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterato
     with writing(output):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield from (
-                _write_parquet(scratch, predictor, queries)
-                if target.suffix == ".parquet"
-                else _write_lines(scratch, predictor, queries)
-            )
+            if target.suffix == ".parquet":
+                yield from _write_parquet(scratch, predictor, queries)
+            else:
+                yield from _write_lines(scratch, predictor, queries, compressed=target.suffix == ".gz")
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)
@@ -58,14 +57,12 @@ def routed(predictor: RouterPredictor, queries: str) -> Iterator[list[dict[str, 
 
 
 def _checked(number: int, where: str, row: dict[str, Any]) -> tuple[str, str]:
-    query = row.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise DataError(f"{where}: `query` must be a text that is not empty")
-    return str(row.get("query_id", number)), query
+    query_id = row.get("query_id")
+    return str(number if query_id is None else query_id), check_text(where, row, "query")
 
 
-def _write_lines(path: Path, predictor: RouterPredictor, queries: str) -> Iterator[int]:
-    with path.open("w", encoding="utf-8") as file:
+def _write_lines(path: Path, predictor: RouterPredictor, queries: str, compressed: bool) -> Iterator[int]:
+    with gzip.open(path, "wt", encoding="utf-8") if compressed else path.open("w", encoding="utf-8") as file:
         for block in routed(predictor, queries):
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in block)
             yield len(block)
