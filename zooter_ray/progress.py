@@ -43,18 +43,23 @@ def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: i
 
 
 def _lines(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
-    started = last = time.monotonic()
-    fresh = 0
+    """A line every LINE_EVERY_S seconds; the rate leaves out the start, up to the first rows."""
+    started = last = first_at = time.monotonic()
+    fresh = first = 0
     for count in counts:
+        if not fresh:
+            first, first_at = count, time.monotonic()
         fresh += count
         yield count
-        if (now := time.monotonic()) - last >= LINE_EVERY_S:
+        if (now := time.monotonic()) - last >= LINE_EVERY_S and fresh > first:
             last = now
-            rate = fresh / (now - started)
-            left = (total - done - fresh) / rate if rate else float("inf")
-            console.print(f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, {left:.0f} s left", highlight=False)
+            rate = (fresh - first) / (now - first_at)
+            left = (total - done - fresh) / rate
+            _print(console, f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, {left:.0f} s left")
     seconds = time.monotonic() - started
     rate = fresh / max(seconds, 1e-9)
-    console.print(
-        f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, finished in {seconds:.0f} s", highlight=False
-    )
+    _print(console, f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, finished in {seconds:.0f} s")
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 import json
 
 from zooter_ray.config.scoring import ReferenceReward
-from zooter_ray.rewards import REWARD_MODELS, Pair, Scored
+from zooter_ray.rewards import Pair, Scored, load_reward_model
 from zooter_ray.rewards.reference import ReferenceRewardModel
 
 NUMBER = json.dumps({"check": "number", "answer": "4"})
@@ -50,4 +50,4 @@ def test_no_pairs_have_no_rewards() -> None:
 
 
 def test_the_config_names_this_kind() -> None:
-    assert REWARD_MODELS["reference"] is ReferenceRewardModel
+    assert isinstance(load_reward_model(ReferenceReward()), ReferenceRewardModel)

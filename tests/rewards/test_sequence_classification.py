@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests import tiny_models
 from zooter_ray.config.scoring import SequenceClassificationReward
 from zooter_ray.errors import ConfigError
-from zooter_ray.rewards import REWARD_MODELS, Pair, Scored
+from zooter_ray.rewards import Pair, Scored, load_reward_model
 from zooter_ray.rewards.scalar_head import length_buckets, score_in_buckets
 from zooter_ray.rewards.sequence_classification import SequenceClassificationRewardModel
 
@@ -119,8 +119,9 @@ def test_the_dtype_of_the_config_is_the_one_that_is_loaded(sources: dict[str, Pa
     assert reward_model(sources["bert"], "text_pair", dtype="bfloat16").model.dtype == torch.bfloat16
 
 
-def test_the_config_names_this_kind() -> None:
-    assert REWARD_MODELS["sequence_classification"] is SequenceClassificationRewardModel
+def test_the_config_names_this_kind(sources: dict[str, Path]) -> None:
+    config = SequenceClassificationReward(id="tiny", source=str(sources["bert"]))
+    assert isinstance(load_reward_model(config), SequenceClassificationRewardModel)
 
 
 def test_a_tokenizer_without_padding_token_scores_chats_too(tmp_path: Path) -> None:

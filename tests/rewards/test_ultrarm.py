@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
 from tests import tiny_models
 from zooter_ray.config.scoring import UltraRMReward
-from zooter_ray.rewards import REWARD_MODELS, Pair
+from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.rewards.ultrarm import UltraRMRewardModel, prompt
 
 PAIRS = [
@@ -88,7 +88,7 @@ def test_no_pairs_have_no_rewards(source: Path) -> None:
 
 
 def test_the_config_names_this_kind_and_loads_it_in_bfloat16(source: Path) -> None:
-    assert REWARD_MODELS["ultrarm"] is UltraRMRewardModel
-    model = UltraRMRewardModel(UltraRMReward(id="ultrarm", source=str(source)))
+    model = load_reward_model(UltraRMReward(id="ultrarm", source=str(source)))
+    assert isinstance(model, UltraRMRewardModel)
     assert model.model.dtype == torch.bfloat16
     assert [one.error for one in model(PAIRS)] == [""] * len(PAIRS)

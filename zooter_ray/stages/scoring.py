@@ -11,7 +11,7 @@ from zooter_ray.artifacts import Unit, is_complete, make_unit, parts, read_manif
 from zooter_ray.config.scoring import ScoringConfig
 from zooter_ray.progress import track
 from zooter_ray.resources import actor_kwargs, worker_range
-from zooter_ray.rewards import REWARD_MODELS, Pair
+from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.schemas import RESPONSES, REWARDS
 from zooter_ray.stages.blocks import close, committed_rows, done_ids
 
@@ -80,7 +80,7 @@ class ScoreBlock:
 
     def __init__(self, config: Any) -> None:
         self.model_id = config.id
-        self.model = REWARD_MODELS[config.kind](config)
+        self.model = load_reward_model(config)
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Rows of REWARDS_AND_ERROR, one per response."""
