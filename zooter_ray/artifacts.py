@@ -60,6 +60,11 @@ def file_system(path: str) -> tuple[Any, str]:
     return fs, inner
 
 
+def absolute(path: str) -> str:
+    """A local path made absolute, since workers have directories of their own; URIs stay as they are."""
+    return path if "://" in path else str(Path(path).expanduser().absolute())
+
+
 @contextmanager
 def writing(path: str) -> Iterator[None]:
     """Turn what a disk can refuse into one sentence that names `path`."""

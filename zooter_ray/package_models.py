@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zooter_ray.artifacts import absolute
 from zooter_ray.errors import ConfigError
 
 PREFIX = "package:"
@@ -44,10 +45,21 @@ def resolve_source(source: str) -> str:
     """
     if source.startswith(PREFIX):
         return str(_unpacked(source.removeprefix(PREFIX)))
-    looks_local = source.startswith((".", "/", "~")) or source.count("/") > 1
-    if looks_local and "://" not in source and not Path(source).expanduser().is_dir():
+    if _is_local(source) and not Path(source).expanduser().is_dir():
         raise ConfigError(f"model path {source} does not exist")
-    return str(Path(source).expanduser()) if looks_local and "://" not in source else source
+    return absolute_source(source)
+
+
+def absolute_source(source: str) -> str:
+    """A local path made absolute, since workers have directories of their own; any other source as it is."""
+    return absolute(source) if _is_local(source) else source
+
+
+def _is_local(source: str) -> bool:
+    """Whether a source is a path: it looks like one, or there is such a directory (a hub name has one slash)."""
+    if source.startswith(PREFIX) or "://" in source:
+        return False
+    return source.startswith((".", "/", "~")) or source.count("/") > 1 or Path(source).is_dir()
 
 
 def licence_of(source: str) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 import ray
 from rich.console import Console
 
-from zooter_ray.artifacts import MANIFEST, Unit, read_table, write_bytes, write_json
+from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import VllmEngine
@@ -80,6 +80,7 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     """
     if until not in STAGES:
         raise StageError(f"there is no stage {until!r}; the stages are {', '.join(STAGES)}")
+    config = config.model_copy(update={"run_dir": absolute(config.run_dir)})
     write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
     prepare_models(config, console)
@@ -177,10 +178,10 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
         DataError: for a bad outcomes file.
         ArtifactError: if `output` is in the way.
     """
-    target = Path(output)
+    target = Path(absolute(output))
     if target.exists() and not overwrite and (not target.is_dir() or any(target.iterdir())):
         raise ArtifactError(f"{output} exists already; choose another --output or give --overwrite")
-    work = f"{output.rstrip('/')}.work"
+    work = f"{target}.work"
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):

@@ -36,6 +36,7 @@ from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.baselines import expert_means
+from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import TokenRows, tokenise
@@ -111,7 +112,7 @@ def fit(
     trainer = ray.train.torch.TorchTrainer(
         train_worker,
         train_loop_config={
-            "config": config,
+            "config": config.model_copy(update={"backbone": absolute_source(config.backbone)}),
             "tokens": posixpath.join(router.path, TOKENS_FILE),
             "experts": experts,
             "queue": queue,
@@ -119,7 +120,7 @@ def fit(
         scaling_config=ray.train.ScalingConfig(**training_kwargs(config.resources)),
         run_config=ray.train.RunConfig(
             name="checkpoints",
-            storage_path=_storage_path(router.path),
+            storage_path=router.path,
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute="validation_loss", checkpoint_score_order="min"
@@ -135,11 +136,6 @@ def fit(
         queue.shutdown()
     checkpoint = result.get_best_checkpoint("validation_loss", "min")
     return checkpoint, [figures[epoch] for epoch in sorted(figures)]
-
-
-def _storage_path(path: str) -> str:
-    """Ray Train wants local paths absolute; URIs stay as they are."""
-    return path if "://" in path else str(Path(path).absolute())
 
 
 def _finished_rows(queue: Queue, figures: dict[int, dict[str, float]]) -> Iterator[int]:
