@@ -25,7 +25,7 @@ def main(until: str = pipeline.STAGES[-1]) -> int:
     try:
         result = pipeline.run(load_config(arguments.config, arguments.overrides), console, until)
     except ZooterError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.sentence}", file=sys.stderr)
         return 2
     for stage, path in result.paths.items():
         console.print(f"{stage:>10}  {path}", highlight=False, soft_wrap=True)

@@ -27,3 +27,10 @@ def test_wrong_input_can_be_told_from_everything_else() -> None:
     assert issubclass(ConfigError, InputError)
     assert issubclass(DataError, InputError)
     assert not any(issubclass(kind, InputError) for kind in (ArtifactError, StageError, SandboxError))
+
+
+def test_the_sentence_leaves_out_what_ray_adds() -> None:
+    assert errors.ArtifactError("the disk is full\nFailed to apply UDF").sentence == "the disk is full"
+    wrapped = errors.DataError("a traceback")
+    wrapped.cause = errors.DataError("row 3 is bad")  # type: ignore[attr-defined]
+    assert wrapped.sentence == "row 3 is bad"

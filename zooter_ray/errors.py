@@ -15,6 +15,11 @@ Every exception takes its message alone, so that it survives pickling on its way
 class ZooterError(Exception):
     """Base of all exceptions raised on purpose."""
 
+    @property
+    def sentence(self) -> str:
+        """The message alone: what comes out of a Ray worker has that as its `cause`, and Ray's advice behind it."""
+        return str(getattr(self, "cause", self)).splitlines()[0]
+
 
 class InputError(ZooterError):
     """The user's input is wrong."""

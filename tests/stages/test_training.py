@@ -2,10 +2,13 @@
 
 import io
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from rich.console import Console
 from safetensors.numpy import load_file
@@ -20,6 +23,7 @@ from zooter_ray.stages import labeling, training
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
+EPOCHS = 60  # enough of them that the worker is still busy when it is killed
 LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)
 
 
@@ -76,3 +80,31 @@ def test_the_best_epoch_is_kept(one_worker: tuple[Path, Unit], console: Console)
     assert len(losses) == 3
     assert validation["validation_loss"] == min(losses)
     assert validation["epoch"] == 1 + losses.index(min(losses))
+
+
+def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(
+    one_worker: tuple[Path, Unit], console: Console
+) -> None:
+    folder, _ = one_worker
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_worker_after_a_checkpoint, args=(folder / "killed", killed))
+    killer.start()
+    survivor = distilled(folder, console, "killed", epochs=EPOCHS)
+    killer.join()
+    assert killed, "the worker was killed in the middle"
+    unharmed = distilled(folder, console, "unharmed", epochs=EPOCHS)
+    assert read_card(survivor.path).validation == read_card(unharmed.path).validation
+    queries = ["sum of 7", "name of 12"]
+    assert RouterPredictor(survivor.path)(queries) == pytest.approx(RouterPredictor(unharmed.path)(queries), abs=1e-6)
+
+
+def kill_worker_after_a_checkpoint(run_dir: Path, killed: list[int]) -> None:
+    """SIGKILL the one training worker once a checkpoint is there, but before the last one."""
+    deadline = time.monotonic() + 120
+    while not killed and time.monotonic() < deadline:
+        if list(run_dir.rglob("checkpoint_*/training_state.pt")):
+            for process in psutil.process_iter(["cmdline"]):
+                if "RayTrainWorker" in " ".join(process.info["cmdline"] or ()):
+                    process.kill()
+                    killed.append(process.pid)
+        time.sleep(0.05)

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with quiet(log) as console, logged_traceback(log):
                 execute(arguments, console)
     except ZooterError as error:
-        print(f"zooter {arguments.command}: error: {sentence(error)}", file=sys.stderr)
+        print(f"zooter {arguments.command}: error: {error.sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"zooter {arguments.command}: interrupted; run it again to resume", file=sys.stderr)
@@ -72,12 +72,6 @@ def logged_traceback(log: Path) -> Iterator[None]:
         with log.open("a", encoding="utf-8") as file:
             traceback.print_exc(file=file)
         raise
-
-
-def sentence(error: ZooterError) -> str:
-    """The error's message, without the traceback that Ray adds to what comes out of its workers."""
-    cause = getattr(error, "cause", None)
-    return str(cause if isinstance(cause, ZooterError) else error)
 
 
 if __name__ == "__main__":
