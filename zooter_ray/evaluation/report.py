@@ -96,11 +96,13 @@ def _verdict(other: str, interval: Interval, confidence: float) -> str:
 def terminal_table(report: Mapping[str, Any]) -> Table:
     """The report for the terminal: a row per source, a column per method; the best but the oracle in bold."""
     title = f"{report['value']} per source, on {report['rows']} held-out queries"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("source", no_wrap=True)
     for method in report["methods"]:
         style = {"router": "green", "oracle": "dim"}.get(method["kind"])
-        table.add_column(method["shown"], justify="right", vertical="bottom", overflow="fold", style=style)
+        words = method["shown"].split()
+        header = "\n".join(words) if method["kind"] == "baseline" else method["shown"]
+        table.add_column(header, justify="right", vertical="bottom", min_width=max(map(len, words)), style=style)
     contenders = [method for method in report["methods"] if method["kind"] != "oracle"]
     for source in [*report["sources"], "mean"]:
         best = max(_value(method, source) for method in contenders)
