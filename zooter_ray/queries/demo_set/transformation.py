@@ -14,9 +14,9 @@ _LETTER_FORMS = ("Answer with one letter.", "Reply with just the letter.", "Give
 
 def templates() -> list[Template]:
     """The templates of the kind."""
-    train = [upper_case, title_case, reverse_word, replace_letter, remove_letter, plural_form, repeat_word]
-    train += [first_letter, sort_numbers, count_letters, past_tense, join_parts]
-    evaluation = [lower_case, last_letter, sort_words, swap_words, comparative_form, spell_with_dashes]
+    train = [upper_case, title_case, lower_case, reverse_word, replace_letter, remove_letter, repeat_word]
+    train += [last_letter, sort_words, count_letters, past_tense, join_parts]
+    evaluation = [first_letter, sort_numbers, swap_words, plural_form, comparative_form, spell_with_dashes]
     return [generated("train", 6, make) for make in train] + [generated("eval", 5, make) for make in evaluation]
 
 

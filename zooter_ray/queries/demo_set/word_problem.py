@@ -11,9 +11,9 @@ from zooter_ray.queries.demo_set.templates import Item, Template, generated
 
 def templates() -> list[Template]:
     """The templates of the kind."""
-    train = [buy_more, give_away, boxes_of, share_equally, older_later, price_of_many, change_from_note]
-    train += [walk_every_day, pick_and_eat, bus_stop]
-    evaluation = [parts_of_many, how_many_more, hour_of_the_end, pages_left, two_groups]
+    train = [buy_more, give_away, parts_of_many, share_equally, older_later, price_of_many, change_from_note]
+    train += [pages_left, pick_and_eat, bus_stop]
+    evaluation = [boxes_of, how_many_more, hour_of_the_end, walk_every_day, two_groups]
     return [generated("train", 7, make) for make in train] + [generated("eval", 6, make) for make in evaluation]
 
 
@@ -27,14 +27,14 @@ def _who_and_what(rng: Random) -> tuple[str, str]:
 
 def buy_more(rng: Random) -> Item:
     """Some, and some more."""
-    (who, what), a, b = _who_and_what(rng), rng.randint(2, 15), rng.randint(2, 10)
+    (who, what), a, b = _who_and_what(rng), rng.randint(2, 10), rng.randint(1, 6)
     verb = rng.choice(["buys", "finds", "gets"])
     return _item(rng, f"{who} has {a} {what} and {verb} {b} more.", f"How many {what} does {who} have now?", a + b)
 
 
 def give_away(rng: Random) -> Item:
     """Some, less some."""
-    (who, what), b, rest = _who_and_what(rng), rng.randint(2, 9), rng.randint(1, 10)
+    (who, what), b, rest = _who_and_what(rng), rng.randint(1, 5), rng.randint(1, 7)
     verb = rng.choice(["gives away", "loses", "sells"])
     return _item(rng, f"{who} had {b + rest} {what} and {verb} {b}.", f"How many {what} are left?", rest)
 
