@@ -23,7 +23,7 @@ from zooter_ray.stages import labeling, training
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
-EPOCHS = 60  # enough of them that the worker is still busy when it is killed
+EPOCHS = 6  # Ray Train takes two seconds to see each of them: time enough to kill the worker in between
 LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)
 
 
