@@ -22,12 +22,17 @@ DEMO = Path(__file__).parents[2] / "jobs/configs/demo.yaml"
 
 
 def vllm_config(settings: dict[str, Any]) -> RunConfig:
-    """The test's queries, answered by the demo's SmolLM2 and its prompt variant."""
+    """The test's queries, answered by the demo's SmolLM2 and a prompt variant of it."""
     demo = load_config(DEMO).model_dump(mode="json")
-    smollm2, brief = (demo["generation"]["experts"][index] for index in (0, 2))
-    for expert in (smollm2, brief):
-        expert["decoding"]["max_tokens"] = 8
+    smollm2 = demo["generation"]["experts"][0]
+    smollm2["decoding"]["max_tokens"] = 8
     smollm2["engine"]["max_model_len"] = 128
+    brief = {
+        "id": "smollm2-brief",
+        "same_weights_as": "smollm2",
+        "system_prompt": "Be brief.",
+        "decoding": smollm2["decoding"],
+    }
     settings["ray"] = demo["ray"]
     settings["generation"] = {"experts": [smollm2, brief], "block_rows": 16}
     return RunConfig.model_validate(settings)
