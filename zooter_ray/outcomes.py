@@ -50,6 +50,13 @@ class Outcomes:
         )
 
 
+def of_split(outcomes: Outcomes, split: str) -> Outcomes:
+    """The rows of a split, or all rows if the file names no rows of the split `eval`, and so was split by hand."""
+    if "eval" not in outcomes.splits:
+        return outcomes
+    return outcomes.rows(np.array([name == split for name in outcomes.splits]))
+
+
 def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
     """Read and check an outcomes file.
 

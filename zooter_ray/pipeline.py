@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import ray
 from rich.console import Console
+from transformers import AutoConfig
 
 from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
@@ -21,10 +22,10 @@ from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.baselines import outcomes_means
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, shown_names
-from zooter_ray.outcomes import read_outcomes, read_rows
+from zooter_ray.outcomes import of_split, read_outcomes, read_rows
 from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
 from zooter_ray.progress import track
-from zooter_ray.router.directory import check_pool
+from zooter_ray.router.directory import ZOOTER_JSON, check_pool
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
@@ -130,24 +131,34 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     """
     engines = {expert.id: expert.engine for expert in config.generation.experts}
     sources = {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
-    for engine in engines.values():
-        if isinstance(engine, VllmEngine):
-            check_token(engine)
+    check_secrets(config)
     scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
     for user, source in {**sources, **scorers, "router backbone": config.training.backbone}.items():
         if licence := licence_of(source):
             console.print(f"{user}: {source}, licence {licence}", highlight=False, soft_wrap=True)
             if not is_unpacked(source):
                 console.print("  converting it, once, into the model cache", highlight=False)
-        resolve_source(source)
+        if source:
+            check_model(user, source)
 
 
-def check_token(engine: VllmEngine) -> None:
-    """Refuse gated weights without a token, before a cluster is kept busy."""
-    if engine.token_env is not None and not os.environ.get(engine.token_env):
-        raise ConfigError(
-            f"the weights of {engine.source} are gated: put a token that may read them into {engine.token_env}"
-        )
+def check_model(user: str, source: str) -> None:
+    """Read a model's configuration, which tells at little cost that the model is there."""
+    try:
+        AutoConfig.from_pretrained(resolve_source(source))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{user}: model {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def check_secrets(config: RunConfig) -> None:
+    """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
+    users = [expert.engine for expert in config.generation.experts]
+    for user in [*users, *config.scoring.reward_models, config.training]:
+        for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
+            name = getattr(user, setting, None)
+            if name is not None and not os.environ.get(name):
+                source = getattr(user, "source", None) or getattr(user, "base_url", None) or config.training.backbone
+                raise ConfigError(f"{source} needs {what} in the environment variable {name}")
 
 
 def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolReport:
@@ -178,19 +189,31 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
         DataError: for a bad outcomes file.
         ArtifactError: if `output` is in the way.
     """
+    if "://" in output:
+        raise ArtifactError(f"{output}: the router directory must be local; copy it from there")
     target = Path(absolute(output))
-    if target.exists() and not overwrite and (not target.is_dir() or any(target.iterdir())):
-        raise ArtifactError(f"{output} exists already; choose another --output or give --overwrite")
+    check_free(target, overwrite)
     work = f"{target}.work"
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):
         router = training.run(config.training, config.labeling, labels, read.experts, work, console)
-    Path(router.path, MANIFEST).unlink()
+    old = Path(work) / "replaced"
     if target.exists():
-        shutil.rmtree(target)
+        target.rename(old)
     Path(router.path).rename(target)
+    (target / MANIFEST).unlink()
     shutil.rmtree(work)
+
+
+def check_free(target: Path, overwrite: bool) -> None:
+    """Refuse an output in the way; what is overwritten must be a router directory."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise ArtifactError(f"{target} exists already; choose another --output or give --overwrite")
+    if not (target / ZOOTER_JSON).is_file():
+        raise ArtifactError(f"{target} is no router directory and is not overwritten; choose another --output")
 
 
 def route(router: str, queries_path: str, output: str, console: Console) -> int:
@@ -203,16 +226,17 @@ def route(router: str, queries_path: str, output: str, console: Console) -> int:
 def evaluate(
     router: str, outcomes: str, train: str | None, output: str, config: EvaluationConfig, console: Console
 ) -> None:
-    """Evaluate a router directory on an outcomes file.
+    """Evaluate a router directory on the held-out rows of an outcomes file: its split `eval`, or all if it has none.
 
     Raises:
         ArtifactError: if the router is of another pool.
     """
     predictor = RouterPredictor(router)
-    found = read_outcomes(outcomes)
-    check_pool(predictor.card, found.experts, router, outcomes)
-    held_out = read_outcomes(outcomes, predictor.experts)
-    means = outcomes_means(read_outcomes(train, predictor.experts)) if train else predictor.card.baselines
+    check_pool(predictor.card, read_outcomes(outcomes).experts, router, outcomes)
+    held_out = of_split(read_outcomes(outcomes, predictor.experts), "eval")
+    learned = of_split(read_outcomes(train, predictor.experts), "train") if train else None
+    means = predictor.card.baselines if learned is None else outcomes_means(learned)
+    console.print(f"{len(held_out.query_ids)} rows to evaluate on", highlight=False)
     base = predictor.card.same_weights
     shown = {e: f"{e} (same weights as {base[e]})" if e in base else e for e in predictor.experts}
     evaluation.evaluate(config, predictor, held_out, means, shown, output, console)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_models import encoder_tokenizer
-from zooter_ray.router.data import TOKENS, TokenRows, share, steps, steps_per_epoch, tokenise
+from zooter_ray.router.data import TOKENS, TokenRows, hard_labels, share, steps, steps_per_epoch, tokenise
 from zooter_ray.schemas import LABELS
 
 PAD = 0
@@ -159,3 +159,7 @@ def test_shares_are_dealt_out_as_evenly_as_can_be(world_size: int) -> None:
     sizes = [len(share(data, np.arange(8), rank, world_size).label_BM) for rank in range(world_size)]
     assert sum(sizes) == 8
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_hard_labels_are_the_largest_reward_and_not_the_largest_soft_label() -> None:
+    assert hard_labels(np.array([[0.2, 0.9], [3.0, -1.0]])).tolist() == [[0.0, 1.0], [1.0, 0.0]]

@@ -34,10 +34,15 @@ def test_rows_come_out_sorted_tagged_and_with_their_split(config: RunConfig, con
     assert read_manifest(unit)["rows_out"] == 36
 
 
-def test_a_complete_unit_is_not_made_again(config: RunConfig, console: Console, queries_file: Path) -> None:
+def test_a_complete_unit_is_not_made_again_until_its_file_changes(
+    config: RunConfig, console: Console, queries_file: Path
+) -> None:
     first = queries.run(config.queries, config.run_dir, console)
-    queries_file.unlink()
+    made = Path(first.path, "manifest.json").stat().st_mtime_ns
     assert queries.run(config.queries, config.run_dir, console) == first
+    assert Path(first.path, "manifest.json").stat().st_mtime_ns == made
+    queries_file.write_text(queries_file.read_text().replace("thing 5", "thing five"))
+    assert queries.run(config.queries, config.run_dir, console).path != first.path
 
 
 def test_contaminated_queries_are_kept_apart_with_the_match(tmp_path: Path, console: Console) -> None:

@@ -103,8 +103,8 @@ def kill_worker_after_a_checkpoint(run_dir: Path, killed: list[int]) -> None:
     deadline = time.monotonic() + 120
     while not killed and time.monotonic() < deadline:
         if list(run_dir.rglob("checkpoint_*/training_state.pt")):
-            for process in psutil.process_iter(["cmdline"]):
-                if "RayTrainWorker" in " ".join(process.info["cmdline"] or ()):
+            for process in psutil.Process().children(recursive=True):
+                if "RayTrainWorker" in " ".join(process.cmdline()):
                     process.kill()
                     killed.append(process.pid)
         time.sleep(0.05)

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Run every stage, show the table and route a few queries."""
     every = ["queries.limit=null"] if arguments.all else []
-    overrides = [f"run_dir={arguments.run_dir}", *every, *arguments.overrides]
-    config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), overrides)
+    config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*every, *arguments.overrides])
+    config = config.model_copy(update={"run_dir": arguments.run_dir})
     drawn = "all of its queries" if config.queries.limit is None else f"{config.queries.limit} of its queries"
     console.print(
         f"The demo set is made by the project; this run draws {drawn} and grades responses by their references.",

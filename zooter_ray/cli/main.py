@@ -5,6 +5,7 @@ Bad input ends in one sentence and exit code 2; `--debug` shows the traceback an
 
 import argparse
 import contextlib
+import importlib.metadata
 import os
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all subcommands."""
     parser = argparse.ArgumentParser(prog="zooter", description="Send each query to the LLM that answers it best.")
+    parser.add_argument("--version", action="version", version=f"zooter {importlib.metadata.version('zooter-ray')}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)

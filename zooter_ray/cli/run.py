@@ -6,6 +6,7 @@ from rich.console import Console
 
 from zooter_ray.config import dump_config, load_config
 
+STAGES = ("queries", "generation", "scoring", "labeling", "training", "evaluation")
 HELP = "run the stages of a config, skipping what is complete"
 
 
@@ -13,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this subcommand."""
     parser.add_argument("--config", required=True, metavar="YAML", help="the run's settings")
     add_overrides(parser)
-    parser.add_argument("--until", default="evaluation", metavar="STAGE", help="the last stage to run")
+    parser.add_argument("--until", default=STAGES[-1], choices=STAGES, help="the last stage to run")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved config and stop")
 
 

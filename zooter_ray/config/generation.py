@@ -115,6 +115,12 @@ class GenerationConfig(Config):
             raise ValueError(f"expert ids must be unique; twice: {', '.join(doubled)}")
         bases = [expert.id for expert in self.experts if expert.engine is not None]
         for expert in self.experts:
+            engine = expert.engine or next((b.engine for b in self.experts if b.id == expert.same_weights_as), None)
+            if isinstance(engine, VllmEngine) and expert.decoding.max_tokens >= engine.max_model_len:
+                raise ValueError(
+                    f"expert {expert.id!r}: decoding.max_tokens {expert.decoding.max_tokens} leaves no room "
+                    f"for a query in max_model_len {engine.max_model_len}"
+                )
             if expert.same_weights_as is not None and expert.same_weights_as not in bases:
                 raise ValueError(
                     f"expert {expert.id!r} is same_weights_as {expert.same_weights_as!r}, "

@@ -82,8 +82,8 @@ def means_of(experts: Sequence[str], sources: Sequence[str], value_QM: np.ndarra
 
 
 def expert_means(labels: pa.Table, experts: Sequence[str]) -> dict[str, Any]:
-    """`means_of` over the training and validation rows of a table of schemas.LABELS."""
-    learned = labels.filter(pa.compute.is_in(labels["split"], pa.array(["train", "validation"])))
+    """`means_of` over the training rows of a table of schemas.LABELS."""
+    learned = labels.filter(pa.compute.equal(labels["split"], "train"))
     column = "metrics" if learned["metrics"].null_count == 0 else "rewards"
     return means_of(experts, learned["source"].to_pylist(), np.array(learned[column].to_pylist()))
 

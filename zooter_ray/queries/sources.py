@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from zooter_ray.artifacts import file_system
 from zooter_ray.config.queries import DemoSetSource, FileSource
 from zooter_ray.errors import DataError
 from zooter_ray.grading import parse_reference
@@ -27,6 +28,24 @@ def read_source(source: DemoSetSource | FileSource, seed: int, eval_share: float
         return
     for where, row in read_rows(source.path):
         yield _file_row(where, row, source, seed, eval_share)
+
+
+def content_hash(source: DemoSetSource | FileSource, seed: int) -> str:
+    """A hash of what a source holds now, so that a file that was replaced is noticed.
+
+    Raises:
+        DataError: if the file does not exist.
+    """
+    if isinstance(source, DemoSetSource):
+        return hashlib.sha256(json.dumps(demo_queries(seed), sort_keys=True).encode()).hexdigest()
+    fs, path = file_system(source.path)
+    if not fs.isfile(path):
+        raise DataError(f"{source.path} does not exist or is no file")
+    with fs.open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _file_row(where: str, row: Row, source: FileSource, seed: int, eval_share: float) -> Row:

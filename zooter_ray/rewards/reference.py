@@ -1,5 +1,6 @@
 """Rewards by reference: 1 where the response passes the check that the query brings along, else 0."""
 
+import math
 from collections.abc import Sequence
 
 from zooter_ray.config.scoring import ReferenceReward
@@ -11,7 +12,9 @@ class ReferenceRewardModel:
     """Grades responses; unit tests run in the sandbox."""
 
     def __init__(self, config: ReferenceReward) -> None:
-        self.limits = SandboxLimits(wall_seconds=config.wall_seconds, memory_mb=config.memory_mb)
+        self.limits = SandboxLimits(
+            wall_seconds=config.wall_seconds, cpu_seconds=math.ceil(config.wall_seconds), memory_mb=config.memory_mb
+        )
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """1.0 or 0.0 per pair; a query without a reference has no reward."""

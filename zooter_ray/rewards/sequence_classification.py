@@ -7,6 +7,8 @@ with the model's chat template (Skywork-Reward and its kind).
 import functools
 from collections.abc import Sequence
 
+import torch
+
 from zooter_ray.config.scoring import SequenceClassificationReward
 from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
@@ -28,15 +30,26 @@ class SequenceClassificationRewardModel:
             raise ConfigError(f"reward model {config.id!r} has {model.config.num_labels} outputs, where one is needed")
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        if model.config.pad_token_id is None:
-            model.config.pad_token_id = self.tokenizer.pad_token_id
+        self.tokenizer.padding_side = "right"
         self.model = model.to(device()).eval()
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """Rewards of the pairs, in their order."""
         encoded = [self.encode(pair) for pair in pairs]
         pad = functools.partial(self.tokenizer.pad, return_tensors="pt")
-        return score_in_buckets(encoded, pad, lambda batch: self.model(**batch).logits[:, 0], self.config.batch_size)
+        return score_in_buckets(encoded, pad, self._forward, self.config.batch_size)
+
+    def _forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Rewards (B,). A decoder's own class looks for the last token that is not padding by its id, and so misses an
+        end of text that is padding too; the attention mask knows better.
+        """
+        if not hasattr(self.model, "score"):
+            logits: torch.Tensor = self.model(**batch).logits
+            return logits[:, 0]
+        hidden = self.model.base_model(**batch).last_hidden_state
+        last = batch["attention_mask"].sum(dim=1) - 1
+        rewards: torch.Tensor = self.model.score(hidden[torch.arange(len(last), device=last.device), last])
+        return rewards[:, 0]
 
     def encode(self, pair: Pair) -> dict[str, list[int]]:
         """One pair, tokenised and cut the model's way."""

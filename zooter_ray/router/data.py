@@ -15,11 +15,24 @@ import torch
 TOKENS = pa.schema([("token_ids", pa.list_(pa.int32())), ("label", pa.list_(pa.float64())), ("split", pa.string())])
 
 
-def tokenise(labels: pa.Table, tokenizer: Any, max_length: int) -> pa.Table:
-    """Rows of TOKENS from the training and validation rows of a table of schemas.LABELS, sorted by query id."""
+def tokenise(labels: pa.Table, tokenizer: Any, max_length: int, hard: bool = False) -> pa.Table:
+    """Rows of TOKENS from the training and validation rows of a table of schemas.LABELS, sorted by query id.
+
+    `hard` takes the expert with the largest reward as the label, the paper's ablation, and leaves out the rows whose
+    rewards are all equal.
+    """
     rows = labels.filter(pa.compute.is_in(labels["split"], pa.array(["train", "validation"]))).sort_by("query_id")
+    if hard:
+        rows = rows.filter(rows["has_preference"])
+    label = hard_labels(np.array(rows["rewards"].to_pylist())).tolist() if hard else rows["label"]
     encoded = tokenizer(rows["query"].to_pylist(), truncation=True, max_length=max_length)["input_ids"]
-    return pa.table({"token_ids": encoded, "label": rows["label"], "split": rows["split"]}, schema=TOKENS)
+    return pa.table({"token_ids": encoded, "label": label, "split": rows["split"]}, schema=TOKENS)
+
+
+def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:
+    """1 for the expert with the largest reward (the first of several), 0 for the others, shape (Q, M)."""
+    result: np.ndarray = np.eye(rewards_QM.shape[1])[rewards_QM.argmax(axis=1)]
+    return result
 
 
 @dataclass(frozen=True)

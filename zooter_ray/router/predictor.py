@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import read_card
 
 
@@ -23,8 +25,12 @@ class RouterPredictor:
         self.experts = self.card.experts
         self.batch_size = batch_size
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side=self.card.truncation_side)
-        model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side=self.card.truncation_side)
+            model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
+        except (OSError, ValueError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ArtifactError(f"{directory} is no whole router directory: {reason}") from None
         self.model = model.to(self.device).eval()
 
     def __call__(self, queries: Sequence[str]) -> np.ndarray:

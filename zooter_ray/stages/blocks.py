@@ -50,8 +50,7 @@ def done_ids(unit: Unit, schema: pa.Schema) -> set[tuple[str, int]]:
     fs, _ = file_system(unit.rejected)
     for part in parts(unit.rejected):
         fs.rm_file(file_system(part)[1])
-    table = read_table(unit.path, schema, KEYS)
-    return set(zip(table["query_id"].to_pylist(), table["sample"].to_pylist(), strict=True))
+    return keys_of(unit.path, schema)
 
 
 def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:
@@ -61,8 +60,9 @@ def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] 
         StageError: if rows are missing, or if all were rejected, which no later stage can use.
     """
     drop_duplicates(unit.path, KEYS)
-    rows_out = read_table(unit.path, schema, KEYS).num_rows
-    reasons = rejected_reasons(unit)
+    good = keys_of(unit.path, schema)
+    rows_out = len(good)
+    reasons = rejected_reasons(unit, good)
     rejected = sum(reasons.values())
     if rows_in and not rows_out:
         first = next(iter(reasons), "no row came back")
@@ -75,10 +75,20 @@ def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] 
     write_manifest(unit, rows_in, rows_out, reasons, extra)
 
 
-def rejected_reasons(unit: Unit, most: int = 20) -> dict[str, int]:
-    """Rejected rows by reason, the most frequent first; beyond `most` reasons the rest is counted together."""
+def keys_of(directory: str, schema: pa.Schema) -> set[tuple[str, int]]:
+    """(query_id, sample) of the rows in a directory."""
+    table = read_table(directory, schema, KEYS)
+    return set(zip(table["query_id"].to_pylist(), table["sample"].to_pylist(), strict=True))
+
+
+def rejected_reasons(unit: Unit, good: set[tuple[str, int]], most: int = 20) -> dict[str, int]:
+    """Rejected rows by reason, the most frequent first; beyond `most` reasons the rest is counted together.
+
+    A row that Ray ran twice may have failed once and succeeded once; it then counts as good.
+    """
     drop_duplicates(unit.rejected, KEYS)
-    counts = Counter(read_table(unit.rejected, REJECTED, ["reason"])["reason"].to_pylist()).most_common()
+    rows = read_table(unit.rejected, REJECTED, [*KEYS, "reason"]).to_pylist()
+    counts = Counter(row["reason"] for row in rows if (row["query_id"], row["sample"]) not in good).most_common()
     shown = dict(counts[:most])
     if rest := sum(count for _, count in counts[most:]):
         shown["other"] = rest

@@ -16,6 +16,7 @@ from rich.console import Console
 from zooter_ray.artifacts import (
     Unit,
     commit,
+    file_system,
     is_complete,
     make_unit,
     parts,
@@ -71,7 +72,7 @@ def run(
     labels = unit(config, queries, responses, rewards, metrics, run_dir)
     if is_complete(labels):
         return labels
-    outcomes, dropped = join_outcomes(queries, responses, rewards, metrics, labels)
+    outcomes, dropped = join_outcomes(queries, responses, rewards, metrics, labels, console)
     table = label_table(outcomes, config)
     write_table(posixpath.join(labels.path, OUTCOMES), outcomes_table(outcomes))
     track(_commit(table, labels), table.num_rows, "labeling", console)
@@ -85,8 +86,9 @@ def run_on_outcomes(
 ) -> tuple[Unit, Outcomes]:
     """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out."""
     outcomes = read_outcomes(outcomes_path)
-    content = hashlib.sha256(repr((outcomes.query_ids, outcomes.rewards_QM.tolist(), outcomes.tags)).encode())
-    settings = {**config.identity(), "outcomes": content.hexdigest()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(outcomes_table(outcomes), sink)
+    settings = {**config.identity(), "outcomes": hashlib.sha256(sink.getvalue()).hexdigest()}
     labels = make_unit(run_dir, STAGE, "labels", settings)
     if not is_complete(labels):
         table = label_table(outcomes, config)
@@ -101,6 +103,7 @@ def join_outcomes(
     rewards: Mapping[str, Unit],
     metrics: Mapping[str, Unit] | None,
     labels: Unit,
+    console: Console,
 ) -> tuple[Outcomes, Counter[str]]:
     """Outcomes of the queries that every expert has a reward for; the others go to `rejected/`."""
     table = pa.concat_tables(list(_query_tables(queries))).sort_by("query_id")
@@ -110,7 +113,8 @@ def join_outcomes(
     costs_QM = _pivot(query_ids, [responses[expert] for expert in experts], RESPONSES, "generated_tokens")
     metrics_QM = None if metrics is None else _pivot(query_ids, list(metrics.values()), REWARDS, "reward")
     whole = np.isfinite(rewards_QM).all(axis=1)
-    if metrics_QM is not None and not np.isfinite(metrics_QM[whole]).all():
+    if metrics_QM is not None and (missing := int(np.isnan(metrics_QM[whole]).any(axis=1).sum())):
+        console.print(f"labeling: {missing} queries have no metric, so the evaluation goes by rewards", highlight=False)
         metrics_QM = None
     dropped = _reject(query_ids, experts, rewards_QM, whole, labels)
     if not whole.any():
@@ -124,7 +128,8 @@ def join_outcomes(
 
 def _query_tables(queries: Unit) -> Iterator[pa.Table]:
     for part in parts(queries.path):
-        yield pq.read_table(part, columns=QUERIES.names).select(QUERIES.names)
+        fs, path = file_system(part)
+        yield pq.read_table(path, columns=QUERIES.names, filesystem=fs).select(QUERIES.names)
 
 
 def _pivot(query_ids: Sequence[str], units: Sequence[Unit], schema: pa.Schema, column: str) -> np.ndarray:

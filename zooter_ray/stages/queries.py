@@ -9,14 +9,14 @@ import ray
 from ray.data import Dataset
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest
+from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, remove, write_manifest
 from zooter_ray.config.queries import QueriesConfig
 from zooter_ray.errors import DataError, StageError
 from zooter_ray.progress import track
 from zooter_ray.queries.decontamination import Ngram, contamination, index_benchmarks
 from zooter_ray.queries.sampling import draw
-from zooter_ray.queries.sources import read_source
-from zooter_ray.queries.tagging import rule_tags
+from zooter_ray.queries.sources import content_hash, read_source
+from zooter_ray.queries.tagging import RULES, rule_tags
 from zooter_ray.schemas import QUERIES, REJECTED
 
 STAGE = "01_queries"
@@ -24,8 +24,11 @@ TAGGED = QUERIES.append(pa.field("rejected", pa.string()))
 
 
 def unit(config: QueriesConfig, run_dir: str) -> Unit:
-    """The one unit of this stage."""
-    return make_unit(run_dir, STAGE, "queries", config.identity())
+    """The one unit of this stage: it depends on the settings and on what the sources hold."""
+    sources = [*config.sources, *config.decontamination.benchmarks]
+    contents = [content_hash(source, config.seed) for source in sources]
+    rules = RULES if config.tagger.kind == "rules" else None
+    return make_unit(run_dir, STAGE, "queries", {**config.identity(), "contents": contents, "rules": rules})
 
 
 def run(config: QueriesConfig, run_dir: str, console: Console) -> Unit:
@@ -38,6 +41,7 @@ def run(config: QueriesConfig, run_dir: str, console: Console) -> Unit:
     queries = unit(config, run_dir)
     if is_complete(queries):
         return queries
+    remove(queries)  # parts of an interrupted run: drawing needs all rows, so it starts anew
     tagged = tag(config).materialize()
     total = tagged.count()
     keys = tagged.select_columns(["query_id", "tags", "split", "rejected"])

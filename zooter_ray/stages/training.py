@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import ray
 import ray.train
@@ -73,7 +74,7 @@ def run(
     if is_complete(router):
         return router
     table = read_table(labels.path, LABELS)
-    tokens = tokenise(table, new_tokenizer(config.backbone), config.max_length)
+    tokens = tokenise(table, new_tokenizer(config.backbone), config.max_length, hard=config.loss == "hard_label")
     counts = {split: tokens["split"].to_pylist().count(split) for split in ("train", "validation")}
     if not all(counts.values()):
         raise StageError(f"training needs training and validation rows; there are {counts}")
@@ -163,8 +164,9 @@ def train_worker(loop: dict[str, Any]) -> None:
     if rank == 0:
         for figures in history:
             queue.put(figures)
-    torch.manual_seed(config.seed * 1_000_003 + rank)
     for epoch in range(len(history), config.epochs):
+        # A resumed epoch drops what it would have dropped in a run without interruption.
+        torch.manual_seed(np.random.SeedSequence((config.seed, epoch, rank)).generate_state(1).item())
         loss = 0.0
         for step_loss, step_rows in train_epoch(model, optimizer, schedule, train, config, epoch, rank, world_size):
             loss += step_loss
@@ -172,6 +174,8 @@ def train_worker(loop: dict[str, Any]) -> None:
                 queue.put(step_rows)
         held_out = validation_loss(model, validation, config, rank, world_size)
         losses = _sum_over_workers([loss, held_out])
+        if not np.isfinite(losses).all():
+            raise StageError(f"the loss of epoch {epoch + 1} is not finite; a smaller training.learning_rate may help")
         figures = {"epoch": epoch + 1, "loss": losses[0] / len(train), "validation_loss": losses[1] / len(validation)}
         if rank == 0:
             queue.put(figures)
