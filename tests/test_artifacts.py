@@ -329,3 +329,20 @@ def test_drop_duplicates_loses_no_key_whatever_ray_ran_twice(blocks: list[list[s
 def test_parts_are_found_in_a_directory_whose_name_holds_brackets(tmp_path: Path) -> None:
     path = commit(str(tmp_path / "run[1]"), table(("a", 0, "x")), KEYS)
     assert parts(str(tmp_path / "run[1]")) == [path]
+
+
+def test_what_goes_through_pyarrows_file_systems_is_written_listed_and_read_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of s3:// and gs://, on the one file system of pyarrow that is everywhere."""
+    monkeypatch.setattr(artifacts, "PYARROW_SCHEMES", ("file",))
+    unit = artifacts.make_unit(tmp_path.as_uri(), "02_responses", "llama", {})
+    for keys in (["a", "b"], ["b", "c"]):
+        artifacts.commit(unit.path, pa.table({"key": keys}), ["key"])
+    assert artifacts.drop_duplicates(unit.path, ["key"]) == 1
+    table = artifacts.read_table(unit.path, pa.schema([("key", pa.string())]))
+    assert sorted(table["key"].to_pylist()) == ["a", "b", "c"]
+    artifacts.write_manifest(unit, 3, 3, {})
+    assert artifacts.is_complete(unit)
+    artifacts.remove(unit)
+    assert not artifacts.is_complete(unit)

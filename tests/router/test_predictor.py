@@ -87,3 +87,10 @@ def test_no_queries_have_no_probabilities(directory: Path) -> None:
 def test_a_directory_that_holds_no_router_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"is no router directory: it has no zooter\.json"):
         RouterPredictor(tmp_path)
+
+
+def test_a_router_at_a_uri_is_the_same_router(tmp_path: Path) -> None:
+    directory = tiny_models.save_router(tmp_path / "router", ["llama", "vicuna"])
+    queries = ["What is the capital of France?"]
+    at_a_uri = RouterPredictor(directory.as_uri())
+    assert at_a_uri(queries).tolist() == RouterPredictor(directory)(queries).tolist()

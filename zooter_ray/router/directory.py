@@ -1,11 +1,15 @@
 """The router directory: a Hugging Face checkpoint plus `zooter.json`, which says what the router was made from."""
 
 import json
-from collections.abc import Sequence
+import posixpath
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zooter_ray.artifacts import file_system
 from zooter_ray.errors import ArtifactError
 
 ZOOTER_JSON = "zooter.json"
@@ -55,6 +59,20 @@ def read_card(directory: str | Path) -> RouterCard:
     if [labels[key] for key in sorted(labels, key=int)] != card.experts:
         raise ArtifactError(f"{directory}: config.json and {ZOOTER_JSON} name different experts")
     return card
+
+
+@contextmanager
+def local_copy(directory: str | Path) -> Iterator[Path]:
+    """The directory itself if it is on this machine, else a copy of it for as long as the context lasts."""
+    if "://" not in str(directory):
+        yield Path(directory)
+        return
+    fs, path = file_system(str(directory))
+    with tempfile.TemporaryDirectory() as scratch:
+        for found in fs.ls(path, detail=False):
+            if fs.isfile(found):
+                Path(scratch, posixpath.basename(found)).write_bytes(fs.cat_file(found))
+        yield Path(scratch)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -9,28 +9,30 @@ from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from zooter_ray.errors import ArtifactError
-from zooter_ray.router.directory import read_card
+from zooter_ray.router.directory import local_copy, read_card
 
 
 class RouterPredictor:
     """A router, loaded and ready."""
 
     def __init__(self, directory: str | Path, batch_size: int = 64) -> None:
-        """Load a router directory.
+        """Load a router directory, local or at a URI.
 
         Raises:
             ArtifactError: if it is none.
         """
-        self.card = read_card(directory)
+        with local_copy(directory) as local:
+            self.card = read_card(local)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(local, truncation_side=self.card.truncation_side)
+                model = AutoModelForSequenceClassification.from_pretrained(local, dtype=torch.float32)
+            except (OSError, ValueError, SafetensorError) as error:
+                reason = " ".join(str(error).split())[:300]
+                raise ArtifactError(f"{directory} is no whole router directory: {reason}") from None
         self.experts = self.card.experts
         self.batch_size = batch_size
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side=self.card.truncation_side)
-            model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
-        except (OSError, ValueError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ArtifactError(f"{directory} is no whole router directory: {reason}") from None
+        self.tokenizer = tokenizer
         self.model = model.to(self.device).eval()
 
     def __call__(self, queries: Sequence[str]) -> np.ndarray:

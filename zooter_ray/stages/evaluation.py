@@ -1,14 +1,12 @@
 """Stage 6, evaluation: router and held-out outcomes -> report.json and report.md."""
 
 import posixpath
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, file_system, is_complete, make_unit, write_bytes, write_json, write_manifest
+from zooter_ray.artifacts import Unit, is_complete, make_unit, write_bytes, write_json, write_manifest
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.report import build_report, markdown
@@ -36,8 +34,7 @@ def run(
     report = unit(config, router, run_dir)
     if is_complete(report):
         return report
-    with tempfile.TemporaryDirectory() as scratch:
-        predictor = RouterPredictor(local_copy(router.path, scratch))
+    predictor = RouterPredictor(router.path)
     outcomes = read_outcomes(outcomes_path, predictor.experts)
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
     if not held_out.query_ids:
@@ -45,15 +42,6 @@ def run(
     evaluate(config, predictor, held_out, predictor.card.baselines, shown, report.path, console)
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     return report
-
-
-def local_copy(directory: str, scratch: str) -> Path:
-    """The directory itself if it is on this machine, else a copy of it."""
-    fs, path = file_system(directory)
-    if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        return Path(path)
-    fs.get(path, scratch, recursive=True)
-    return Path(scratch) / posixpath.basename(path)
 
 
 def evaluate(
