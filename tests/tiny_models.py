@@ -1,5 +1,6 @@
 """Models of true architectures with few random weights, and tokenizers trained on a few sentences, made in a moment."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +37,9 @@ CHAT_TEMPLATE = "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n
 SHAPE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-def encoder_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-piece tokenizer that writes `[CLS] a [SEP] b [SEP]`, as BERT and DeBERTa do."""
+@functools.cache
+def _word_piece() -> str:
+    """A trained tokenizer as JSON, made once: training breaks ties by chance."""
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
@@ -48,8 +50,13 @@ def encoder_tokenizer() -> PreTrainedTokenizerFast:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
+    return tokenizer.to_str()
+
+
+def encoder_tokenizer() -> PreTrainedTokenizerFast:
+    """A word-piece tokenizer that writes `[CLS] a [SEP] b [SEP]`, as BERT and DeBERTa do."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=Tokenizer.from_str(_word_piece()),
         pad_token="[PAD]",
         unk_token="[UNK]",
         cls_token="[CLS]",
@@ -60,8 +67,9 @@ def encoder_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def decoder_tokenizer(pad_token: str | None = "<pad>", chat_template: str | None = CHAT_TEMPLATE) -> Any:
-    """A byte-level tokenizer that writes `<s>` in front, as LLaMA's does."""
+@functools.cache
+def _byte_level() -> str:
+    """A trained tokenizer as JSON, made once."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
@@ -74,8 +82,13 @@ def decoder_tokenizer(pad_token: str | None = "<pad>", chat_template: str | None
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A $B:1", special_tokens=[("<s>", 1)]
     )
+    return tokenizer.to_str()
+
+
+def decoder_tokenizer(pad_token: str | None = "<pad>", chat_template: str | None = CHAT_TEMPLATE) -> Any:
+    """A byte-level tokenizer that writes `<s>` in front, as LLaMA's does."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+        tokenizer_object=Tokenizer.from_str(_byte_level()),
         bos_token="<s>",
         eos_token="</s>",
         pad_token=pad_token,
