@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def test_every_import_is_met_by_the_lock() -> None:
 
 
 def test_the_environment_is_the_lock() -> None:
-    installed = {canonical(found.metadata["Name"]): found.version for found in importlib.metadata.distributions()}
+    # Not sys.path: setuptools puts copies of its own there.
+    found = importlib.metadata.distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    installed = {canonical(package.metadata["Name"]): package.version for package in found}
     differing = {
         name: (pin, installed.get(name)) for name, pin in locked("cpu.txt").items() if installed.get(name) != pin
     }
