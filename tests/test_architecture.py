@@ -11,7 +11,7 @@ import zooter_ray
 ROOT = Path(zooter_ray.__file__).parents[1]
 
 CONTRACTS = {"errors", "schemas", "config", "resources", "artifacts", "outcomes", "hashing", "progress"}
-DOMAIN_BASE = {"chat", "embedding", "grading", "experts", "planning", "package_models", "simulation"}
+DOMAIN_BASE = {"chat", "embedding", "grading", "experts", "planning", "package_models", "simulation", "batching"}
 DOMAIN = {"queries", "rewards", "labels", "router", "evaluation"}
 SHARED_BY_STAGES = {"stages.blocks", "stages.engines"}
 LIBRARY = CONTRACTS | DOMAIN_BASE | DOMAIN

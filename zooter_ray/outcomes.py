@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,22 @@ class Outcomes:
     metrics_QM: np.ndarray | None
     costs_QM: np.ndarray | None
 
+    def in_order(self, experts: Sequence[str]) -> "Outcomes":
+        """The same outcomes with their columns in the order of `experts`, which must be the same pool."""
+        index = [self.experts.index(expert) for expert in experts]
+        return replace(
+            self,
+            experts=list(experts),
+            rewards_QM=self.rewards_QM[:, index],
+            metrics_QM=None if self.metrics_QM is None else self.metrics_QM[:, index],
+            costs_QM=None if self.costs_QM is None else self.costs_QM[:, index],
+        )
+
     def rows(self, keep: np.ndarray) -> "Outcomes":
         """The rows where the boolean `keep` (Q,) holds."""
         index = np.flatnonzero(keep)
-        return Outcomes(
-            experts=self.experts,
+        return replace(
+            self,
             query_ids=[self.query_ids[i] for i in index],
             queries=[self.queries[i] for i in index],
             sources=[self.sources[i] for i in index],

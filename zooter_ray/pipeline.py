@@ -232,8 +232,9 @@ def evaluate(
         ArtifactError: if the router is of another pool.
     """
     predictor = RouterPredictor(router)
-    check_pool(predictor.card, read_outcomes(outcomes).experts, router, outcomes)
-    held_out = of_split(read_outcomes(outcomes, predictor.experts), "eval")
+    found = read_outcomes(outcomes)
+    check_pool(predictor.card, found.experts, router, outcomes)
+    held_out = of_split(found.in_order(predictor.experts), "eval")
     learned = of_split(read_outcomes(train, predictor.experts), "train") if train else None
     means = predictor.card.baselines if learned is None else outcomes_means(learned)
     console.print(f"{len(held_out.query_ids)} rows to evaluate on", highlight=False)

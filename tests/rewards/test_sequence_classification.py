@@ -11,7 +11,7 @@ from tests import tiny_models
 from zooter_ray.config.scoring import SequenceClassificationReward
 from zooter_ray.errors import ConfigError
 from zooter_ray.rewards import Pair, Scored, load_reward_model
-from zooter_ray.rewards.scalar_head import length_buckets, score_in_buckets
+from zooter_ray.rewards.scalar_head import score_in_buckets
 from zooter_ray.rewards.sequence_classification import SequenceClassificationRewardModel
 
 PAIRS = [
@@ -131,11 +131,6 @@ def test_a_tokenizer_without_padding_token_scores_chats_too(tmp_path: Path) -> N
 
 
 # The batches
-
-
-def test_buckets_hold_like_lengths_longest_first_and_each_index_once() -> None:
-    assert length_buckets([3, 9, 1, 7, 5], batch_size=2) == [[1, 3], [4, 0], [2]]
-    assert length_buckets([], batch_size=2) == []
 
 
 def test_rewards_that_are_not_finite_become_reasons() -> None:

@@ -6,18 +6,13 @@ from typing import Any
 
 import torch
 
+from zooter_ray.batching import length_buckets
 from zooter_ray.rewards.base import Scored
 
 
 def device() -> torch.device:
     """The GPU that Ray gave this process, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def length_buckets(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Indices in batches of like lengths, longest first, so that padding is small and memory fails early."""
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from zooter_ray.batching import length_buckets
 from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import local_copy, read_card
 
@@ -40,10 +41,8 @@ class RouterPredictor:
         if not queries:
             return np.zeros((0, len(self.experts)))
         encoded = self.tokenizer(list(queries), truncation=True, max_length=self.card.max_length)["input_ids"]
-        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
         result = np.zeros((len(queries), len(self.experts)))
-        for start in range(0, len(order), self.batch_size):
-            index = order[start : start + self.batch_size]
+        for index in length_buckets([len(token_ids) for token_ids in encoded], self.batch_size):
             result[index] = self._probabilities([encoded[row] for row in index])
         return result
 
