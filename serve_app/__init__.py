@@ -1,1 +1,1 @@
-"""The Ray Serve application: router and experts behind an OpenAI-compatible API."""
+"""The Ray Serve application: a router, the experts, and an OpenAI-compatible ingress that puts them together."""

@@ -30,7 +30,7 @@ NEVER = {
     **{name: {"ray", "torch", "transformers", "vllm"} for name in CONTRACTS},
     **{name: {"ray", "vllm"} for name in DOMAIN_BASE | DOMAIN | {""}},
 }
-SERVE_APP_MAY_IMPORT = CONTRACTS | DOMAIN_BASE | {"rewards", "router.predictor"}
+SERVE_APP_MAY_IMPORT = CONTRACTS | DOMAIN_BASE | {"rewards", "router.predictor", "router.directory"}
 JOBS_MAY_IMPORT = LIBRARY | {"stages", "pipeline"}
 
 

@@ -4,14 +4,16 @@ A prompt is rendered and tokenised here and handed to engines as token ids. The 
 itself (Gemma's `<bos>`, say), so tokenising adds none: each stands there exactly once.
 """
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jinja2
 
 from zooter_ray.config.generation import Decoding, ExpertConfig, HttpEngine
+from zooter_ray.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -34,40 +36,72 @@ class Prompt:
     error: str = ""
 
 
+Message = dict[str, Any]  # role, content, and what tools need
+
+
 class Generate(Protocol):
     """Whatever answers messages: an engine, seen from domain code that must not know which."""
 
-    def __call__(self, conversations: Sequence[list[dict[str, str]]], decoding: Decoding) -> list[Response]:
+    def __call__(self, conversations: Sequence[list[Message]], decoding: Decoding) -> list[Response]:
         """Answer each conversation, in order."""
         ...
 
 
-def messages_of(expert: ExpertConfig, query: str) -> list[dict[str, str]]:
+def messages_of(expert: ExpertConfig, query: str) -> list[Message]:
     """The query as chat messages, with the expert's system prompt if it has one."""
-    system = [{"role": "system", "content": expert.system_prompt}] if expert.system_prompt else []
-    return [*system, {"role": "user", "content": query}]
+    return with_system_prompt(expert, [{"role": "user", "content": query}])
 
 
-def render(expert: ExpertConfig, tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
+def with_system_prompt(expert: ExpertConfig, messages: list[Message]) -> list[Message]:
+    """A conversation with the expert's system prompt at its head, before what the conversation's own may say."""
+    if not expert.system_prompt:
+        return messages
+    if messages and messages[0]["role"] == "system":
+        first, *messages = messages
+        return [{"role": "system", "content": f"{expert.system_prompt}\n\n{first['content']}"}, *messages]
+    return [{"role": "system", "content": expert.system_prompt}, *messages]
+
+
+def fold_system(messages: list[Message]) -> list[Message]:
+    """A conversation without the role `system`: its text goes to the head of the first user turn."""
+    if not messages or messages[0]["role"] != "system":
+        return messages
+    system, *rest = messages
+    first = next((index for index, message in enumerate(rest) if message["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": system["content"]}, *rest]
+    merged = {**rest[first], "content": f"{system['content']}\n\n{rest[first]['content']}"}
+    return [*rest[:first], merged, *rest[first + 1 :]]
+
+
+def takes_system_role(expert: ExpertConfig, tokenizer: Any) -> bool:
+    """Whether the expert's template knows the role `system`."""
+    try:
+        _token_ids(expert, tokenizer, [{"role": "system", "content": "-"}, {"role": "user", "content": "-"}])
+    except jinja2.TemplateError:
+        return False
+    return True
+
+
+def render(expert: ExpertConfig, tokenizer: Any, messages: list[Message]) -> list[int]:
     """Token ids of a conversation under the expert's template, up to where its answer begins.
 
     A template that does not know the role `system` gets the system prompt at the head of the first user turn.
     """
-
-    def token_ids(conversation: list[dict[str, str]]) -> list[int]:
-        text = tokenizer.apply_chat_template(
-            conversation, chat_template=expert.chat_template, add_generation_prompt=True, tokenize=False
-        )
-        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
-
     try:
-        return token_ids(messages)
+        return _token_ids(expert, tokenizer, messages)
     except jinja2.TemplateError:
         if messages[0]["role"] != "system":
             raise
-        system, first, *rest = messages
-        return token_ids([{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest])
+        return _token_ids(expert, tokenizer, fold_system(messages))
+
+
+def _token_ids(expert: ExpertConfig, tokenizer: Any, messages: list[Message]) -> list[int]:
+    text = tokenizer.apply_chat_template(
+        messages, chat_template=expert.chat_template, add_generation_prompt=True, tokenize=False
+    )
+    token_ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return token_ids
 
 
 def fit_prompt(expert: ExpertConfig, tokenizer: Any, query: str, window: int) -> Prompt:
@@ -118,18 +152,50 @@ def sampling_params(decoding: Decoding, sample: int) -> dict[str, Any]:
     return params
 
 
+def with_decoding(body: Mapping[str, Any], decoding: Decoding) -> dict[str, Any]:
+    """An OpenAI request body, completed by the expert's own decoding where the client says nothing."""
+    defaults: dict[str, Any] = {"temperature": decoding.temperature, "top_p": decoding.top_p}
+    if decoding.seed is not None:
+        defaults["seed"] = decoding.seed
+    if "max_completion_tokens" not in body:
+        defaults["max_tokens"] = decoding.max_tokens
+    stop = [body["stop"]] if isinstance(body.get("stop"), str) else list(body.get("stop") or ())
+    completed = {**defaults, **{name: value for name, value in body.items() if value is not None}}
+    if stop or decoding.stop:
+        completed["stop"] = list(dict.fromkeys([*stop, *decoding.stop]))
+    return completed
+
+
+def api_key_of(engine: HttpEngine) -> str:
+    """The API key of an endpoint, from the environment.
+
+    Raises:
+        ConfigError: if it is not there.
+    """
+    if engine.api_key_env is None:
+        return "none"
+    if not (key := os.environ.get(engine.api_key_env)):
+        raise ConfigError(f"{engine.base_url} needs an API key in the environment variable {engine.api_key_env}")
+    return key
+
+
+def openai_client(engine: HttpEngine, api_key: str, max_retries: int) -> Any:
+    """A client of an OpenAI-compatible endpoint; retries and back-off are the openai client's."""
+    import openai
+
+    return openai.AsyncOpenAI(
+        base_url=engine.base_url, api_key=api_key, timeout=engine.timeout_s, max_retries=max_retries
+    )
+
+
 class OpenAIChat:
-    """A client of one model behind an OpenAI-compatible endpoint; retries and back-off are the openai client's."""
+    """One model behind an OpenAI-compatible endpoint, asked for whole responses."""
 
     def __init__(self, engine: HttpEngine, api_key: str) -> None:
-        import openai
-
         self.engine = engine
-        self.client = openai.AsyncOpenAI(
-            base_url=engine.base_url, api_key=api_key, timeout=engine.timeout_s, max_retries=engine.max_retries
-        )
+        self.client = openai_client(engine, api_key, engine.max_retries)
 
-    async def respond(self, messages: list[dict[str, str]], decoding: Decoding, sample: int) -> Response:
+    async def respond(self, messages: list[Message], decoding: Decoding, sample: int) -> Response:
         """One response; a request that fails for good becomes a response with an error."""
         import openai
         from openai.types.chat import ChatCompletion

@@ -6,6 +6,7 @@ ZooterError             anything this project raises on purpose; its message is 
 │   └── DataError       a data file, a row or a value in it
 ├── ArtifactError       a run directory or router directory that cannot be used, written or trusted
 ├── StageError          a stage finished without what the next one needs
+├── ServiceError        the service does not start
 └── SandboxError        the sandbox for generated code could not be set up
 
 Every exception takes its message alone, so that it survives pickling on its way between Ray processes.
@@ -39,6 +40,10 @@ class ArtifactError(ZooterError):
 
 class StageError(ZooterError):
     """A stage finished without what the next one needs."""
+
+
+class ServiceError(ZooterError):
+    """The service does not start."""
 
 
 class SandboxError(ZooterError):

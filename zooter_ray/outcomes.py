@@ -1,7 +1,8 @@
 """Read and check an outcomes file: what is known of each query over all experts.
 
 JSON Lines (optionally .gz) or Parquet, one row per query: `query_id`, `query`, `rewards` {expert: number}, and
-optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval).
+optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval), and
+`responses` {expert: text}, which the report shows.
 """
 
 import gzip
@@ -9,7 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Outcomes:
     rewards_QM: np.ndarray
     metrics_QM: np.ndarray | None
     costs_QM: np.ndarray | None
+    responses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # query id -> expert -> text
 
     def in_order(self, experts: Sequence[str]) -> "Outcomes":
         """The same outcomes with their columns in the order of `experts`, which must be the same pool."""
@@ -177,6 +179,9 @@ def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: s
     for key in ("rewards", "metrics", "costs"):
         if key == "rewards" or row.get(key) is not None:
             _check_numbers(where, key, _mapping((where, row), key), pool, named_by)
+    responses = row.get("responses") or {}
+    if not (isinstance(responses, Mapping) and all(isinstance(text, str) for text in responses.values())):
+        raise DataError(f"{where}: `responses` must be an object that maps experts to texts")
 
 
 def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[str], named_by: str) -> None:
@@ -210,6 +215,7 @@ def _assemble(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> Outcom
         rewards_QM=_matrix(rows, "rewards", pool),
         metrics_QM=_optional_matrix(rows, "metrics", pool),
         costs_QM=_optional_matrix(rows, "costs", pool),
+        responses={row["query_id"]: row["responses"] for _, row in rows if row.get("responses")},
     )
 
 

@@ -3,7 +3,7 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,16 @@ from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import VllmEngine
 from zooter_ray.config.run import RayConfig
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
-from zooter_ray.evaluation.baselines import outcomes_means
+from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, shown_names
 from zooter_ray.outcomes import of_split, read_outcomes, read_rows
 from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
 from zooter_ray.progress import track
-from zooter_ray.router.directory import ZOOTER_JSON, check_pool
+from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
@@ -47,7 +49,7 @@ class RunResult:
 
     @property
     def report(self) -> str:
-        """The report.json."""
+        """The report.json; report.html lies beside it."""
         return posixpath.join(self.paths["evaluation"], "report.json")
 
 
@@ -116,7 +118,10 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     router = training.run(config.training, config.labeling, labels, experts, run_dir, console, same_weights)
     yield "training", router
     outcomes = posixpath.join(labels.path, labeling.OUTCOMES)
-    yield "evaluation", evaluation.run(config.evaluation, router, outcomes, shown, run_dir, console)
+    yield (
+        "evaluation",
+        evaluation.run(config.evaluation, router, outcomes, responses, rewards, shown, run_dir, console),
+    )
 
 
 def _parent(run_dir: str, stage: str, like: Unit) -> Unit:
@@ -129,11 +134,25 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     Raises:
         ConfigError: for a path that does not exist, or gated weights without a token.
     """
-    engines = {expert.id: expert.engine for expert in config.generation.experts}
-    sources = {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
     check_secrets(config)
     scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
-    for user, source in {**sources, **scorers, "router backbone": config.training.backbone}.items():
+    _prepare({**_expert_sources(config), **scorers, "router backbone": config.training.backbone}, console)
+
+
+def prepare_serving(config: RunConfig, console: Console) -> None:
+    """Find the experts' models before a service is started; see prepare_models."""
+    os.environ.update(config.ray.env_vars)
+    check_secrets(config)
+    _prepare(_expert_sources(config), console)
+
+
+def _expert_sources(config: RunConfig) -> dict[str, str]:
+    engines = {expert.id: expert.engine for expert in config.generation.experts}
+    return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
+
+
+def _prepare(sources: Mapping[str, str], console: Console) -> None:
+    for user, source in sources.items():
         if licence := licence_of(source):
             console.print(f"{user}: {source}, licence {licence}", highlight=False, soft_wrap=True)
             if not is_unpacked(source):
@@ -235,9 +254,21 @@ def evaluate(
     found = read_outcomes(outcomes)
     check_pool(predictor.card, found.experts, router, outcomes)
     held_out = of_split(found.in_order(predictor.experts), "eval")
-    learned = of_split(read_outcomes(train, predictor.experts), "train") if train else None
-    means = predictor.card.baselines if learned is None else outcomes_means(learned)
+    learned = learned_of(router, predictor, train)
     console.print(f"{len(held_out.query_ids)} rows to evaluate on", highlight=False)
     base = predictor.card.same_weights
     shown = {e: f"{e} (same weights as {base[e]})" if e in base else e for e in predictor.experts}
-    evaluation.evaluate(config, predictor, held_out, means, shown, output, console)
+    ranked = {} if held_out.metrics_QM is None else {"rewards": held_out.rewards_QM}
+    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console)
+
+
+def learned_of(router: str, predictor: RouterPredictor, train: str | None) -> Learned:
+    """What baselines know: of the training rows of an outcomes file, or of what distillation left with the router."""
+    left = learned_from_json(predictor.card.baselines, read_baseline_arrays(router))
+    if train is None:
+        return left
+    rows = rows_of_outcomes(of_split(read_outcomes(train, predictor.experts), "train"))
+    source = left.embedder or TrainingConfig().embedder
+    assert source is not None, "the default is an embedder"
+    embed = Embedder(source)
+    return learn(rows, embed, source, embed.max_length)

@@ -57,6 +57,18 @@ def engine_kwargs(resources: StageResources, tensor_parallel_size: int) -> dict[
     return kwargs
 
 
+def serving_kwargs(resources: StageResources, tensor_parallel_size: int) -> dict[str, Any]:
+    """Resource arguments of `LLMConfig`: one bundle per tensor-parallel worker, and what kind of machine it is.
+
+    Without them Ray Serve LLM asks for a GPU, also where there is none.
+    """
+    kwargs = engine_kwargs(resources, tensor_parallel_size)
+    del kwargs["concurrency"]
+    if not resources.num_gpus:
+        kwargs["accelerator_config"] = {"kind": "cpu"}
+    return kwargs
+
+
 def training_kwargs(resources: StageResources) -> dict[str, Any]:
     """Arguments of Ray Train's `ScalingConfig`; training needs a fixed number of workers, the upper one."""
     per_worker: dict[str, float] = {"CPU": resources.num_cpus}

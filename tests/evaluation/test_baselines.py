@@ -1,17 +1,13 @@
 """What a router is compared with, by hand on four rows and two experts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from zooter_ray.evaluation.baselines import (
-    best_single,
-    compared_methods,
-    expert_means,
-    means_of,
-    outcomes_means,
-    values,
-)
+from zooter_ray.evaluation.baselines import best_single, compared_methods, values
+from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_labels, rows_of_outcomes
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.schemas import LABELS
 
@@ -34,7 +30,7 @@ def outcomes(metrics: bool = True, costs: bool = True) -> Outcomes:
     )
 
 
-MEANS = {"overall": {"llama": 0.4, "vicuna": 0.6}, "per_source": {}}
+LEARNED = Learned({"llama": 0.4, "vicuna": 0.6}, {}, {}, {})
 CHOSEN_Q = np.array([0, 1, 1, 1])
 
 
@@ -44,53 +40,74 @@ def test_a_response_is_worth_its_metric_or_else_its_reward() -> None:
 
 
 def test_each_method_has_the_value_and_the_cost_of_what_it_chooses() -> None:
-    methods = {method.name: method for method in compared_methods(outcomes(), CHOSEN_Q, MEANS)}
+    methods = {method.name: method for method in compared_methods(outcomes(), CHOSEN_Q, LEARNED)}
     found = {name: (method.value_Q.tolist(), method.cost_Q.tolist()) for name, method in methods.items()}
     assert found == {
         "random": ([0.5, 0.5, 0.5, 0.5], [15, 15, 15, 25]),
         "llama": ([1, 1, 0, 0], [10, 10, 10, 10]),
         "vicuna": ([0, 0, 1, 1], [20, 20, 20, 40]),
         "best single": ([0, 0, 1, 1], [20, 20, 20, 40]),
+        "best per source": ([0, 0, 1, 1], [20, 20, 20, 40]),  # no source is known: the best single expert
         "zooter": ([1, 0, 1, 1], [10, 20, 20, 40]),
         "oracle": ([1, 1, 1, 1], [10, 10, 20, 40]),
     }
 
 
 def test_methods_come_in_the_order_in_which_they_are_shown() -> None:
-    kinds = [method.kind for method in compared_methods(outcomes(), CHOSEN_Q, MEANS)]
-    assert kinds == ["random", "expert", "expert", "baseline", "router", "oracle"]
+    kinds = [method.kind for method in compared_methods(outcomes(), CHOSEN_Q, LEARNED)]
+    assert kinds == ["random", "expert", "expert", "baseline", "baseline", "router", "oracle"]
 
 
 def test_the_oracle_takes_the_best_metric_and_not_the_best_reward() -> None:
-    (oracle,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, MEANS) if m.kind == "oracle")
+    (oracle,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, LEARNED) if m.kind == "oracle")
     assert oracle.value_Q[3] == 1  # both experts earn the same reward on this row
-    (oracle,) = (m for m in compared_methods(outcomes(metrics=False), CHOSEN_Q, MEANS) if m.kind == "oracle")
+    (oracle,) = (m for m in compared_methods(outcomes(metrics=False), CHOSEN_Q, LEARNED) if m.kind == "oracle")
     assert oracle.value_Q.tolist() == [3, 3, 5, 4]
 
 
 def test_without_costs_no_method_has_one() -> None:
-    assert all(m.cost_Q is None for m in compared_methods(outcomes(costs=False), CHOSEN_Q, MEANS))
+    assert all(m.cost_Q is None for m in compared_methods(outcomes(costs=False), CHOSEN_Q, LEARNED))
 
 
 def test_the_best_single_expert_is_chosen_on_training_means_whatever_the_evaluation_rows_say() -> None:
     for best, other in (("llama", "vicuna"), ("vicuna", "llama")):
-        means = {"overall": {best: 0.6, other: 0.4}}
-        (single,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, means) if m.kind == "baseline")
+        learned = Learned({best: 0.6, other: 0.4}, {}, {}, {})
+        (single,) = (m for m in compared_methods(outcomes(), CHOSEN_Q, learned) if m.name == "best single")
         assert single.expert == best
 
 
 def test_of_several_best_experts_the_first_of_the_pool_is_taken() -> None:
-    assert best_single({"overall": {"wizard": 0.5, "vicuna": 0.7, "llama": 0.7}}) == "vicuna"
+    assert best_single(Learned({"wizard": 0.5, "vicuna": 0.7, "llama": 0.7}, {}, {}, {})) == "vicuna"
 
 
 def test_means_are_per_source_and_their_mean() -> None:
-    found = means_of(["llama", "vicuna"], ["maths", "maths", "maths", "code"], METRICS_QM)
-    assert found["per_source"] == {
+    found = learn(rows_of_outcomes(outcomes()))
+    assert found.per_source == {
         "code": {"llama": 0.0, "vicuna": 1.0},
         "maths": {"llama": pytest.approx(2 / 3), "vicuna": pytest.approx(1 / 3)},
     }
-    assert found["overall"] == {"llama": pytest.approx(1 / 3), "vicuna": pytest.approx(2 / 3)}
-    assert outcomes_means(outcomes()) == found
+    assert found.overall == {"llama": pytest.approx(1 / 3), "vicuna": pytest.approx(2 / 3)}
+
+
+def test_means_per_tag_are_over_all_rows_with_the_tag() -> None:
+    rows = replace(rows_of_outcomes(outcomes()), tags=[["a"], ["a", "b"], ["b"], []])
+    found = learn(rows)
+    assert found.per_tag == {"a": {"llama": 1.0, "vicuna": 0.0}, "b": {"llama": 0.5, "vicuna": 0.5}}
+    assert found.tag_rows == {"a": 2, "b": 2}
+
+
+def test_what_was_learned_survives_the_router_directory() -> None:
+    embeddings_QD = np.eye(4, 3, dtype=np.float32)
+    found = learn(rows_of_outcomes(outcomes()), lambda queries: embeddings_QD, "minilm", 256)
+    again = learned_from_json(found.to_json(), found.to_npz())
+    assert again.to_json() == found.to_json()
+    np.testing.assert_array_equal(again.embeddings_QD, embeddings_QD)
+    np.testing.assert_array_equal(again.value_QM, METRICS_QM)
+
+
+def test_a_router_directory_without_arrays_has_no_neighbours() -> None:
+    found = learned_from_json({"overall": {"llama": 1.0}, "per_source": {}, "embedder": "minilm"}, None)
+    assert (found.embedder, found.embeddings_QD, found.per_tag) == (None, None, {})
 
 
 def label_table(metrics: list[list[float] | None]) -> pa.Table:
@@ -114,10 +131,10 @@ def label_table(metrics: list[list[float] | None]) -> pa.Table:
 
 
 def test_expert_means_leave_validation_and_evaluation_rows_out() -> None:
-    found = expert_means(label_table([[1, 0], [1, 0], [0, 1], [0, 1]]), ["llama", "vicuna"])
-    assert found["overall"] == {"llama": 0.5, "vicuna": 0.5}
+    found = learn(rows_of_labels(label_table([[1, 0], [1, 0], [0, 1], [0, 1]]), ["llama", "vicuna"]))
+    assert found.overall == {"llama": 0.5, "vicuna": 0.5}
 
 
 def test_expert_means_are_those_of_the_rewards_where_there_are_no_metrics() -> None:
-    found = expert_means(label_table([None] * 4), ["llama", "vicuna"])
-    assert found["overall"] == {"llama": 3.5, "vicuna": 2.5}
+    found = learn(rows_of_labels(label_table([None] * 4), ["llama", "vicuna"]))
+    assert found.overall == {"llama": 3.5, "vicuna": 2.5}

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooter_ray.evaluation.metrics import Interval, gap_closed, mean_over_sources, paired_bootstrap, source_means
+from zooter_ray.evaluation.metrics import (
+    Interval,
+    gap_closed,
+    mean_over_sources,
+    mean_task_rank,
+    paired_bootstrap,
+    source_means,
+    task_ranks,
+    uplift,
+)
 
 VALUE_Q = np.array([1.0, 0.0, 5.0, 1.0, 0.0])
 SOURCES = ["maths", "maths", "code", "maths", "maths"]
@@ -20,6 +29,13 @@ def test_source_means_are_means_over_the_rows_of_each_source() -> None:
 def test_every_source_counts_the_same_however_many_rows_it_has() -> None:
     assert mean_over_sources(VALUE_Q, SOURCES) == 2.75
     assert VALUE_Q.mean() == 1.4
+
+
+def interval_of(
+    first_Q: np.ndarray, second_Q: np.ndarray, sources: list[str], draws: int, confidence: float, seed: int
+) -> Interval:
+    (interval,) = paired_bootstrap((first_Q - second_Q)[None], sources, draws, confidence, seed)
+    return interval
 
 
 def naive_bootstrap(
@@ -45,7 +61,7 @@ def test_the_interval_is_that_of_drawing_rows_in_plain_loops(confidence: float) 
     random = np.random.default_rng(0)
     sources = ["maths"] * 30 + ["code"] * 10 + ["food"] * 5
     first_Q, second_Q = random.random(45), random.random(45) * 0.8
-    fast = paired_bootstrap(first_Q, second_Q, sources, 4000, confidence, seed=0)
+    fast = interval_of(first_Q, second_Q, sources, 4000, confidence, seed=0)
     slow = naive_bootstrap(first_Q, second_Q, sources, 1500, confidence)
     assert fast.difference == pytest.approx(slow.difference)
     width = slow.high - slow.low
@@ -57,27 +73,27 @@ def test_the_interval_is_that_of_drawing_rows_in_plain_loops(confidence: float) 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=20), st.integers(-8, 8), st.integers(0, 5))
 def test_a_difference_that_is_the_same_on_every_row_has_no_width(sources: list[str], eighths: int, seed: int) -> None:
     second_Q = np.arange(len(sources)) * 0.5
-    interval = paired_bootstrap(second_Q + eighths / 8, second_Q, sources, 100, 0.95, seed)
+    interval = interval_of(second_Q + eighths / 8, second_Q, sources, 100, 0.95, seed)
     assert [interval.difference, interval.low, interval.high] == pytest.approx([eighths / 8] * 3, abs=1e-12)
 
 
 def test_rows_are_paired() -> None:
     values_Q = np.random.default_rng(0).normal(size=50) * 100
-    interval = paired_bootstrap(values_Q + 1, values_Q, ["all"] * 50, 200, 0.95, seed=0)
+    interval = interval_of(values_Q + 1, values_Q, ["all"] * 50, 200, 0.95, seed=0)
     assert (interval.low, interval.high) == (pytest.approx(1), pytest.approx(1))
 
 
 def test_rows_are_drawn_within_their_source() -> None:
     # One source gains 1 on each of its rows, the other loses 1: however the rows are drawn, the mean is 0.
     difference_Q = np.array([1.0] * 40 + [-1.0] * 3)
-    interval = paired_bootstrap(difference_Q, np.zeros(43), ["a"] * 40 + ["b"] * 3, 500, 0.95, seed=0)
+    interval = interval_of(difference_Q, np.zeros(43), ["a"] * 40 + ["b"] * 3, 500, 0.95, seed=0)
     assert (interval.difference, interval.low, interval.high) == pytest.approx((0, 0, 0))
 
 
 def test_the_interval_holds_the_difference_and_grows_with_the_confidence() -> None:
     difference_Q = np.random.default_rng(1).normal(size=60)
     sources = ["a"] * 40 + ["b"] * 20
-    found = [paired_bootstrap(difference_Q, np.zeros(60), sources, 2000, c, seed=0) for c in (0.5, 0.9, 0.99)]
+    found = [interval_of(difference_Q, np.zeros(60), sources, 2000, c, seed=0) for c in (0.5, 0.9, 0.99)]
     assert all(interval.low < interval.difference < interval.high for interval in found)
     widths = [interval.high - interval.low for interval in found]
     assert widths == sorted(widths)
@@ -85,14 +101,14 @@ def test_the_interval_holds_the_difference_and_grows_with_the_confidence() -> No
 
 def test_the_interval_follows_from_the_seed() -> None:
     difference_Q = np.random.default_rng(1).normal(size=20)
-    given_seed = [paired_bootstrap(difference_Q, np.zeros(20), ["a"] * 20, 100, 0.9, seed) for seed in (0, 0, 1)]
+    given_seed = [interval_of(difference_Q, np.zeros(20), ["a"] * 20, 100, 0.9, seed) for seed in (0, 0, 1)]
     assert given_seed[0] == given_seed[1] != given_seed[2]
 
 
 def test_swapping_the_methods_turns_the_interval_round() -> None:
     first_Q, second_Q = np.random.default_rng(2).random((2, 30))
-    one = paired_bootstrap(first_Q, second_Q, ["a"] * 30, 500, 0.9, seed=0)
-    other = paired_bootstrap(second_Q, first_Q, ["a"] * 30, 500, 0.9, seed=0)
+    one = interval_of(first_Q, second_Q, ["a"] * 30, 500, 0.9, seed=0)
+    other = interval_of(second_Q, first_Q, ["a"] * 30, 500, 0.9, seed=0)
     assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
 
 
@@ -103,3 +119,28 @@ def test_the_gap_runs_from_the_best_single_expert_to_the_oracle(method: float, c
 
 def test_where_there_is_no_gap_none_of_it_is_closed() -> None:
     assert gap_closed(0.6, single=0.6, oracle=0.6) is None
+
+
+def test_many_differences_share_their_draws() -> None:
+    difference_KQ = np.random.default_rng(3).normal(size=(3, 40))
+    together = paired_bootstrap(difference_KQ, ["a"] * 40, 400, 0.9, seed=0)
+    alone = [interval_of(row, np.zeros(40), ["a"] * 40, 400, 0.9, seed=0) for row in difference_KQ]
+    for one, other in zip(together, alone, strict=True):
+        assert [one.difference, one.low, one.high] == pytest.approx([other.difference, other.low, other.high])
+
+
+# Rows: llama, vicuna, wizard (experts), zooter, reward ranking. Columns: three sources.
+VALUE_KS = np.array([[0.9, 0.2, 0.5], [0.8, 0.6, 0.5], [0.1, 0.1, 0.4], [0.9, 0.5, 0.6], [1.0, 0.7, 0.3]])
+EXPERT_K = np.array([True, True, True, False, False])
+
+
+def test_methods_are_ranked_against_the_experts_and_ties_take_the_better_rank() -> None:
+    ranks = task_ranks(VALUE_KS, EXPERT_K, "experts")
+    assert ranks.tolist() == [[1, 2, 1], [2, 1, 1], [3, 3, 3], [1, 2, 1], [1, 1, 4]]
+    assert mean_task_rank(ranks) == pytest.approx([4 / 3, 4 / 3, 3, 4 / 3, 2])
+    assert uplift(ranks) == pytest.approx([2 / 3, 2 / 3, 0, 2 / 3, 2 / 3])
+
+
+def test_methods_can_be_ranked_jointly() -> None:
+    ranks = task_ranks(VALUE_KS, EXPERT_K, "all")
+    assert ranks.tolist() == [[2, 4, 2], [4, 2, 2], [5, 5, 4], [2, 3, 1], [1, 1, 5]]

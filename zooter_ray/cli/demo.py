@@ -1,12 +1,16 @@
-"""`zooter demo`: the whole loop on models that come as packages, on one machine, then what it was worth."""
+"""`zooter demo`: the whole loop on models that come as packages, on one machine: run, report, serve, ask."""
 
 import argparse
+import socket
 from importlib.resources import files
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zooter_ray.cli.run import add_overrides
-from zooter_ray.config import load_config
+from zooter_ray.config import RunConfig, load_config
+from zooter_ray.errors import ConfigError
 
 HELP = "the whole loop with two small LLMs on this machine"
 QUERIES = (
@@ -22,11 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this subcommand."""
     parser.add_argument("--run-dir", default="runs/demo", metavar="DIR", help="where everything is written")
     parser.add_argument("--all", action="store_true", help="use the whole demo set, not the part that fits in minutes")
+    parser.add_argument("--keep-serving", action="store_true", help="leave the service up at the end, until Ctrl-C")
     add_overrides(parser)
 
 
 def execute(arguments: argparse.Namespace, console: Console) -> None:
-    """Run every stage, show the table and route a few queries."""
+    """Run every stage, show what the router is worth, then serve it and ask it a few queries."""
     every = ["queries.limit=null"] if arguments.all else []
     config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*every, *arguments.overrides])
     config = config.model_copy(update={"run_dir": arguments.run_dir})
@@ -36,11 +41,53 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
         highlight=False,
     )
     from zooter_ray import pipeline
-    from zooter_ray.cli.show import show_paths, show_report, show_routed
-    from zooter_ray.experts import shown_names
-    from zooter_ray.router.predictor import RouterPredictor
+    from zooter_ray.cli.serve import service, show_how_to_call, wait_for_interrupt
+    from zooter_ray.cli.show import show_paths, show_report
 
     result = pipeline.run(config, console)
     show_report(result.report, console)
-    show_routed(RouterPredictor(result.router), QUERIES, shown_names(config.generation), console)
     show_paths(result.paths, console)
+    console.print("Starting the service: the router and the experts' engines, under Ray Serve.", highlight=False)
+    with service(with_free_port(config), result.router, console) as url:
+        show_answers(url, config, console)
+        if arguments.keep_serving:
+            show_how_to_call(url, console)
+            console.print("Ctrl-C ends it.", highlight=False)
+            wait_for_interrupt()
+
+
+def with_free_port(config: RunConfig) -> RunConfig:
+    """The config's port if nobody listens there, else any other: a demo need not fail for that."""
+    from zooter_ray.cli.serve import check_port_is_free
+
+    try:
+        check_port_is_free(config.serving.host, config.serving.port)
+    except ConfigError:
+        with socket.socket() as probe:
+            probe.bind((config.serving.host, 0))
+            return config.model_copy(
+                update={"serving": config.serving.model_copy(update={"port": probe.getsockname()[1]})}
+            )
+    return config
+
+
+def show_answers(url: str, config: RunConfig, console: Console) -> None:
+    """Ask the service with the official client; say who answered and why."""
+    from openai import OpenAI
+
+    from zooter_ray.experts import shown_names
+
+    shown = shown_names(config.generation)
+    client = OpenAI(base_url=url, api_key="none")
+    table = Table(title=f"Asked at {url}/chat/completions, model `zooter`", title_justify="left", show_lines=True)
+    for column in ("query", "answered by", "because", "answer"):
+        table.add_column(column, overflow="fold")
+    for query in QUERIES:
+        raw = client.chat.completions.with_raw_response.create(
+            model="zooter", messages=[{"role": "user", "content": query}]
+        )
+        reply = raw.parse()
+        probability = float(raw.headers["x-zooter-probability"])
+        text = " ".join((reply.choices[0].message.content or "").split())
+        table.add_row(Text(query), shown[reply.model], f"p = {probability:.2f}", Text(text[:200]))
+    console.print(table)

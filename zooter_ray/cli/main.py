@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from zooter_ray.cli import demo, distill, evaluate, route, run
+from zooter_ray.cli import demo, distill, evaluate, route, run, serve
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 
-COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evaluate": evaluate}
+COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evaluate": evaluate, "serve": serve}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,38 +1,25 @@
-"""What commands print at their end: the report's table, the paths, queries as they are routed."""
+"""What commands print at their end: the report's tables and where everything is."""
 
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections.abc import Mapping
 
 from rich.console import Console
-from rich.table import Table
 
-from zooter_ray.artifacts import read_json
-from zooter_ray.evaluation.report import best_single_line, terminal_table
-from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.evaluation.rendering.terminal import method_table, source_table, summary
+from zooter_ray.stages.evaluation import read_report
 
 
 def show_report(path: str, console: Console) -> None:
-    """The table and the verdicts of a report.json."""
-    report = read_json(path)
-    console.print(terminal_table(report))
-    console.print(best_single_line(report), highlight=False)
-    for verdict in report["verdicts"]:
-        console.print(verdict, highlight=False)
-    if (gap := report["gap_closed"]) is not None:
-        console.print(f"zooter closes {gap:.0%} of the gap from the best single expert to the oracle.", highlight=False)
+    """The tables and the verdicts of a report.json, and where the page for the browser is."""
+    report = read_report(path)
+    console.print(source_table(report))
+    console.print(method_table(report))
+    for sentence in summary(report):
+        console.print(sentence, highlight=False)
+    console.print(f"report: {posixpath.dirname(path)}/report.html", highlight=False, soft_wrap=True)
 
 
 def show_paths(paths: Mapping[str, str], console: Console) -> None:
     """Where everything was written."""
     for stage, path in paths.items():
         console.print(f"{stage:>10}  {path}", highlight=False, soft_wrap=True)
-
-
-def show_routed(router: RouterPredictor, queries: Sequence[str], shown: Mapping[str, str], console: Console) -> None:
-    """Queries, and where the router sends them."""
-    table = Table(title="Queries, routed", title_justify="left")
-    for column in ("query", "expert", "probability"):
-        table.add_column(column, justify="right" if column == "probability" else "left")
-    for query, probabilities in zip(queries, router(queries), strict=True):
-        choice = int(probabilities.argmax())
-        table.add_row(query, shown[router.experts[choice]], f"{probabilities[choice]:.2f}")
-    console.print(table)

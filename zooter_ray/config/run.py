@@ -10,6 +10,7 @@ from zooter_ray.config.generation import GenerationConfig
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.queries import QueriesConfig
 from zooter_ray.config.scoring import ScoringConfig
+from zooter_ray.config.serving import ServingConfig
 from zooter_ray.config.training import TrainingConfig
 
 
@@ -24,7 +25,7 @@ class RayConfig(Config):
 class RunConfig(Config):
     """The settings of a whole run."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"run_dir", "ray"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"run_dir", "ray", "serving"})
     run_dir: str = Field(description="local path or URI that every node sees")
     ray: RayConfig = Field(default_factory=RayConfig)
     queries: QueriesConfig
@@ -33,6 +34,14 @@ class RunConfig(Config):
     labeling: LabelingConfig = Field(default_factory=LabelingConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
+
+    @model_validator(mode="after")
+    def _serving_names_experts(self) -> Self:
+        ids = [expert.id for expert in self.generation.experts]
+        if unknown := sorted(set(self.serving.experts) - set(ids)):
+            raise ValueError(f"serving.experts names {unknown[0]!r}, which is none of {', '.join(ids)}")
+        return self
 
     @model_validator(mode="after")
     def _labels_name_a_reward_model(self) -> Self:

@@ -24,6 +24,11 @@ class TrainingConfig(Config):
     batch_size: int = Field(32, ge=1, description="rows per step over all workers together")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")
+    embedder: str | None = Field(
+        "package:all-minilm-l6-v2",
+        description="frozen encoder behind the nearest-neighbour baseline, whose embeddings of the training queries "
+        "are left in the router directory; null: no such baseline",
+    )
     seed: int = 0
     max_failures: int = Field(3, ge=0, description="worker failures that are survived from the last checkpoint")
     token_env: str | None = None

@@ -1,153 +1,203 @@
-"""The report of an evaluation: as JSON, as Markdown, and as a table for the terminal."""
+"""What a router is worth, computed: every figure of report.json."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.evaluation.baselines import Method, best_single, compared_methods
-from zooter_ray.evaluation.metrics import Interval, gap_closed, mean_over_sources, paired_bootstrap, source_means
+from zooter_ray.evaluation.baselines import Method, best_single, compared_methods, values
+from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows, make_cases
+from zooter_ray.evaluation.entropy import binned_means, reward_entropy
+from zooter_ray.evaluation.learned import Learned
+from zooter_ray.evaluation.metrics import (
+    gap_closed,
+    mean_over_sources,
+    mean_task_rank,
+    paired_bootstrap,
+    source_means,
+    task_ranks,
+    uplift,
+)
+from zooter_ray.evaluation.schema import (
+    Calibration,
+    CalibrationBin,
+    Difference,
+    Entropy,
+    EntropyPoint,
+    Expertise,
+    MethodResult,
+    Report,
+)
 from zooter_ray.outcomes import Outcomes
 
-SCHEMA_VERSION = 1
+SHOWN_TAGS = 24
+SHOWN_POINTS = 2000
 
 
-def build_report(
-    outcomes: Outcomes,
-    probabilities_QM: np.ndarray,
-    means: Mapping[str, Any],
-    config: EvaluationConfig,
-    shown: Mapping[str, str],
-) -> dict[str, Any]:
-    """Evaluate a router on outcomes.
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is made from: held-out outcomes and what every method chose on them. Q rows, M experts."""
 
-    Args:
-        outcomes: held-out rows, experts in the router's order.
-        probabilities_QM: the router's probabilities (Q, M) for these rows.
-        means: training means of the experts, see baselines.expert_means.
-        config: draws and confidence of the intervals.
-        shown: how expert ids are shown.
-    """
-    chosen_Q = probabilities_QM.argmax(axis=1)
-    methods = compared_methods(outcomes, chosen_Q, means)
-    random, zooter, best, oracle = (one_of_kind(methods, kind) for kind in ("random", "router", "baseline", "oracle"))
+    outcomes: Outcomes
+    probabilities_QM: np.ndarray  # the router's
+    learned: Learned
+    shown: Mapping[str, str]  # how expert ids are shown
+    temperature: float  # T of the soft labels
+    neighbours_Q: np.ndarray | None = None
+    reward_models: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M)
+    other_routers: Mapping[str, np.ndarray] = field(default_factory=dict)  # choices (Q,)
+    responses: Responses = field(default_factory=dict)
 
-    def interval(other: Method) -> Interval:
-        return paired_bootstrap(
-            zooter.value_Q, other.value_Q, outcomes.sources, config.draws, config.confidence, config.seed
+
+def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
+    """Evaluate a router on held-out outcomes."""
+    outcomes, probabilities_QM = evidence.outcomes, evidence.probabilities_QM
+    methods = compared_methods(
+        outcomes, probabilities_QM.argmax(axis=1), evidence.learned, evidence.neighbours_Q, evidence.reward_models,
+        evidence.other_routers,
+    )  # fmt: skip
+    results = method_results(methods, evidence, config)
+    mean = {result.method: result.mean for result in results if result.kind in ("router", "oracle", "baseline")}
+    return Report(
+        value="reward" if outcomes.metrics_QM is None else "metric",
+        rows=len(outcomes.query_ids),
+        sources={source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
+        experts=dict(evidence.shown),
+        best_single=best_single(evidence.learned),
+        methods=results,
+        rank_against=config.rank_against,
+        include_overall=config.include_overall,
+        confidence=config.confidence,
+        draws=config.draws,
+        gap_closed=gap_closed(mean["zooter"], mean["best single"], mean["oracle"]),
+        verdicts=verdicts(results, config.confidence),
+        router_share=router_share(outcomes, probabilities_QM.argmax(axis=1)),
+        oracle_share=_named(outcomes.experts, best_share(values(outcomes)).mean(axis=0)),
+        expertise=expertise(evidence.learned, outcomes.experts),
+        calibration=calibration(probabilities_QM, values(outcomes)),
+        entropy=entropy(evidence),
+        cases=make_cases(
+            outcomes, browsed_rows(outcomes, config.browsed_cases, config.seed), probabilities_QM, evidence.shown,
+            evidence.responses,
+        ),
+        losses=make_cases(
+            outcomes, lost_rows(outcomes, probabilities_QM, config.lost_cases), probabilities_QM, evidence.shown,
+            evidence.responses,
+        ),
+    )  # fmt: skip
+
+
+def method_results(methods: Sequence[Method], evidence: Evidence, config: EvaluationConfig) -> list[MethodResult]:
+    """Means, ranks, costs and intervals of every method."""
+    sources = evidence.outcomes.sources
+    per_source = [source_means(method.value_Q, sources) for method in methods]
+    mean_K = np.array([mean_over_sources(method.value_Q, sources) for method in methods])
+    value_KS = np.array([list(means.values()) for means in per_source])
+    if config.include_overall:
+        value_KS = np.column_stack([value_KS, mean_K])
+    rank_KS = task_ranks(value_KS, np.array([method.kind == "expert" for method in methods]), config.rank_against)
+    (router,) = (method for method in methods if method.kind == "router")
+    (single,) = (method for method in methods if method.name == "best single" and method.kind == "baseline")
+    ahead = paired_bootstrap(
+        np.array([router.value_Q - method.value_Q for method in methods]), sources, config.draws, config.confidence,
+        config.seed,
+    )  # fmt: skip
+    costs = [None if method.cost_Q is None else float(method.cost_Q.mean()) for method in methods]
+    unit = None if single.cost_Q is None else float(single.cost_Q.mean())
+    front = pareto_front(mean_K.tolist(), costs, [method.kind != "oracle" for method in methods])
+    return [
+        MethodResult(
+            method=method.name,
+            shown=evidence.shown[method.name] if method.kind == "expert" else method.name,
+            kind=method.kind,
+            mean=float(mean_K[index]),
+            per_source=per_source[index],
+            mean_task_rank=mean_task_rank(rank_KS)[index],
+            uplift=uplift(rank_KS)[index],
+            generated_tokens=(cost := costs[index]),
+            relative_cost=cost / unit if cost is not None and unit else None,
+            pareto=front[index],
+            zooter_ahead=None if method is router else Difference(**asdict(ahead[index])),
         )
-
-    intervals = {"random": interval(random), "best single": interval(best)}
-    mean = {method.kind: mean_over_sources(method.value_Q, outcomes.sources) for method in (zooter, best, oracle)}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "rows": len(outcomes.query_ids),
-        "sources": {source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
-        "value": "reward" if outcomes.metrics_QM is None else "metric",
-        "best_single": best_single(means),
-        "best_single_shown": shown.get(best_single(means), best_single(means)),
-        "methods": [_method_json(method, outcomes, shown, best) for method in methods],
-        "router_share": {
-            expert: float((chosen_Q == index).mean()) for index, expert in enumerate(outcomes.experts)
-        },
-        "gap_closed": gap_closed(mean["router"], mean["baseline"], mean["oracle"]),
-        "zooter_against": {name: asdict(found) for name, found in intervals.items()},
-        "confidence": config.confidence,
-        "verdicts": [_verdict(name, found, config.confidence) for name, found in intervals.items()],
-    }  # fmt: skip
+        for index, method in enumerate(methods)
+    ]
 
 
-def one_of_kind(methods: Sequence[Method], kind: str) -> Method:
-    """The one method of a kind; names will not do, since an expert may be called `random`."""
-    (method,) = (method for method in methods if method.kind == kind)
-    return method
+def pareto_front(mean_K: Sequence[float], costs: Sequence[float | None], possible: Sequence[bool]) -> list[bool]:
+    """Which methods nothing possible beats: as good and cheaper, or better and no dearer. None are without costs."""
+
+    def beats(one: int, other: int) -> bool:
+        no_worse = mean_K[one] >= mean_K[other] and (costs[one] or 0.0) <= (costs[other] or 0.0)
+        return no_worse and (mean_K[one] > mean_K[other] or (costs[one] or 0.0) < (costs[other] or 0.0))
+
+    rivals = [index for index, can_be_had in enumerate(possible) if can_be_had and costs[index] is not None]
+    return [index in rivals and not any(beats(rival, index) for rival in rivals) for index in range(len(mean_K))]
 
 
-def _method_json(method: Method, outcomes: Outcomes, shown: Mapping[str, str], best: Method) -> dict[str, Any]:
-    return {
-        "method": method.name,
-        "shown": shown.get(method.name, method.name) if method.kind == "expert" else method.name,
-        "kind": method.kind,
-        "mean": mean_over_sources(method.value_Q, outcomes.sources),
-        "per_source": source_means(method.value_Q, outcomes.sources),
-        "generated_tokens": None if method.cost_Q is None else float(method.cost_Q.mean()),
-        "relative_cost": None
-        if method.cost_Q is None or best.cost_Q is None or not best.cost_Q.mean()
-        else float(method.cost_Q.mean() / best.cost_Q.mean()),
+def router_share(outcomes: Outcomes, chosen_Q: np.ndarray) -> dict[str, dict[str, float]]:
+    """Share of the rows that the router sends to each expert: of `all` rows, and of every source's."""
+    labels = np.array(outcomes.sources)
+    groups = {"all": np.full(len(labels), True)} | {name: labels == name for name in sorted(set(outcomes.sources))}
+    counts = {
+        name: np.bincount(chosen_Q[group], minlength=len(outcomes.experts)) / group.sum()
+        for name, group in groups.items()
     }
+    return {name: _named(outcomes.experts, share_M) for name, share_M in counts.items()}
 
 
-def _verdict(other: str, interval: Interval, confidence: float) -> str:
-    """One plain sentence about zooter against another method."""
-    name = "a random choice" if other == "random" else "the best single expert"
-    numbers = f"({interval.difference:+.3f}, {confidence:.0%} interval {interval.low:+.3f} to {interval.high:+.3f})"
-    if interval.low > 0:
+def expertise(learned: Learned, experts: Sequence[str]) -> Expertise | None:
+    """Training means of the experts on the tags with most rows; None if the training rows have no tags."""
+    tags = sorted(learned.tag_rows, key=lambda tag: (-learned.tag_rows[tag], tag))[:SHOWN_TAGS]
+    if not tags:
+        return None
+    means = [[learned.per_tag[tag][expert] for expert in experts] for tag in tags]
+    return Expertise(tags=tags, rows=[learned.tag_rows[tag] for tag in tags], means=means)
+
+
+def calibration(probabilities_QM: np.ndarray, value_QM: np.ndarray) -> Calibration:
+    """Reliability of the router's probabilities."""
+    bins = reliability(probabilities_QM, value_QM)
+    return Calibration(
+        expected_error=expected_calibration_error(bins), bins=[CalibrationBin(**asdict(found)) for found in bins]
+    )
+
+
+def entropy(evidence: Evidence) -> Entropy:
+    """Reward entropy of every row against what its highest reward is worth."""
+    outcomes = evidence.outcomes
+    name, rewards_QM = next(iter(evidence.reward_models.items()), ("rewards", outcomes.rewards_QM))
+    entropy_Q = reward_entropy(rewards_QM, evidence.temperature)
+    value_Q = values(outcomes)[np.arange(len(rewards_QM)), rewards_QM.argmax(axis=1)]
+    points = list(zip(entropy_Q.tolist(), value_Q.tolist(), strict=True))
+    return Entropy(
+        reward_model=name,
+        temperature=evidence.temperature,
+        points=points[:: -(-len(points) // SHOWN_POINTS)],
+        bins=[EntropyPoint(entropy=x, value=y, rows=rows) for x, y, rows in binned_means(entropy_Q, value_Q)],
+    )
+
+
+def verdicts(results: Sequence[MethodResult], confidence: float) -> list[str]:
+    """A plain sentence about zooter against a random choice, and one against each baseline."""
+    compared = [result for result in results if result.kind in ("random", "baseline", "other_router")]
+    return [_verdict(result, confidence) for result in compared]
+
+
+def _verdict(other: MethodResult, confidence: float) -> str:
+    names = {"random": "a random choice", "best single": "the best single expert"}
+    name = names.get(other.method, other.method)
+    found = other.zooter_ahead
+    assert found is not None, "only zooter itself has none"
+    numbers = f"({found.difference:+.3f}, {confidence:.0%} interval {found.low:+.3f} to {found.high:+.3f})"
+    if found.low > 0:
         return f"zooter beats {name} {numbers}."
-    if interval.high < 0:
+    if found.high < 0:
         return f"zooter loses to {name} {numbers}."
-    side = "ahead of" if interval.difference > 0 else "behind" if interval.difference < 0 else "level with"
+    side = "ahead of" if found.difference > 0 else "behind" if found.difference < 0 else "level with"
     return f"zooter is {side} {name}, but these rows do not prove a difference {numbers}."
 
 
-def terminal_table(report: Mapping[str, Any]) -> Table:
-    """The report for the terminal: a row per source, a column per method; the best but the oracle in bold."""
-    title = f"{report['value']} per source, on {report['rows']} held-out queries"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    table.add_column("source", no_wrap=True)
-    for method in report["methods"]:
-        style = {"router": "green", "oracle": "dim"}.get(method["kind"])
-        words = method["shown"].split()
-        header = "\n".join(words) if method["kind"] == "baseline" else method["shown"]
-        table.add_column(header, justify="right", vertical="bottom", min_width=max(map(len, words)), style=style)
-    contenders = [method for method in report["methods"] if method["kind"] != "oracle"]
-    for source in [*report["sources"], "mean"]:
-        best = max(_value(method, source) for method in contenders)
-        cells = [_cell(_value(method, source), best, method["kind"]) for method in report["methods"]]
-        table.add_row(source, *cells, end_section=source == list(report["sources"])[-1])
-    table.add_row("tokens", *map(_tokens, report["methods"]))
-    return table
-
-
-def _value(method: Mapping[str, Any], column: str) -> float:
-    return float(method["mean"] if column == "mean" else method["per_source"][column])
-
-
-def _cell(value: float, best: float, kind: str) -> str:
-    return f"[bold]{value:.3f}[/bold]" if value == best and kind != "oracle" else f"{value:.3f}"
-
-
-def _tokens(method: Mapping[str, Any]) -> str:
-    return "" if method["generated_tokens"] is None else f"{method['generated_tokens']:.1f}"
-
-
-def markdown(report: Mapping[str, Any]) -> str:
-    """The report as Markdown."""
-    sources = list(report["sources"])
-    header = ["method", *sources, "mean", "generated tokens"]
-    lines = [
-        "# What the router is worth",
-        "",
-        f"{report['value'].capitalize()} per source and the mean over the sources; {report['rows']} held-out queries.",
-        "",
-        f"| {' | '.join(header)} |",
-        f"|{'---|' * len(header)}",
-    ]
-    for method in report["methods"]:
-        cells = [f"{_value(method, column):.3f}" for column in [*sources, "mean"]]
-        lines.append(f"| {' | '.join([method['shown'], *cells, _tokens(method)])} |")
-    gap = report["gap_closed"]
-    lines += ["", f"- {best_single_line(report)}", *(f"- {verdict}" for verdict in report["verdicts"])]
-    if gap is not None:
-        lines.append(f"- zooter closes {gap:.0%} of the gap between the best single expert and the oracle.")
-    shares = ", ".join(f"{expert} {share:.0%}" for expert, share in report["router_share"].items())
-    lines.append(f"- The router's choices: {shares}.")
-    return "\n".join(lines) + "\n"
-
-
-def best_single_line(report: Mapping[str, Any]) -> str:
-    """Which expert `best single` is, and how it was chosen."""
-    return f"The best single expert, chosen on training data, is {report['best_single_shown']}."
+def _named(experts: Sequence[str], value_M: np.ndarray) -> dict[str, float]:
+    return dict(zip(experts, value_M.tolist(), strict=True))

@@ -13,6 +13,7 @@ from zooter_ray.artifacts import file_system
 from zooter_ray.errors import ArtifactError
 
 ZOOTER_JSON = "zooter.json"
+BASELINES_FILE = "baselines.npz"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class RouterCard:
     data_fingerprint: str
     versions: dict[str, str]
     validation: dict[str, Any]  # figures of the chosen epoch, and `epochs`: those of all
-    baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`
+    baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`, `per_tag`; the embedder
     same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
     format_version: int = 1
 
@@ -73,6 +74,13 @@ def local_copy(directory: str | Path) -> Iterator[Path]:
             if fs.isfile(found):
                 Path(scratch, posixpath.basename(found)).write_bytes(fs.cat_file(found))
         yield Path(scratch)
+
+
+def read_baseline_arrays(directory: str | Path) -> bytes | None:
+    """Content of the file of arrays that baselines need; None if the router was distilled without."""
+    fs, path = file_system(posixpath.join(str(directory), BASELINES_FILE))
+    content: bytes | None = fs.cat_file(path) if fs.exists(path) else None
+    return content
 
 
 def _read_json(path: Path) -> dict[str, Any]:

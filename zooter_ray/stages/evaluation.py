@@ -1,37 +1,67 @@
-"""Stage 6, evaluation: router and held-out outcomes -> report.json and report.md."""
+"""Stage 6, evaluation: router and held-out outcomes -> the report: JSON, Markdown, one HTML page, plots and CSV."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, make_unit, write_bytes, write_json, write_manifest
+from zooter_ray.artifacts import Unit, is_complete, make_unit, read_json, read_table, write_bytes, write_manifest
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.errors import StageError
-from zooter_ray.evaluation.report import build_report, markdown
+from zooter_ray.embedding import Embedder
+from zooter_ray.errors import DataError, StageError
+from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
+from zooter_ray.evaluation.learned import Learned, learned_from_json
+from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
+from zooter_ray.evaluation.rendering.markdown import markdown
+from zooter_ray.evaluation.rendering.page import page, picture
+from zooter_ray.evaluation.rendering.plots import plots_of
+from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
+from zooter_ray.evaluation.report import Evidence, build_report
+from zooter_ray.evaluation.schema import Report
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import track
+from zooter_ray.router.directory import check_pool, read_baseline_arrays
 from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.schemas import RESPONSES, REWARDS
 
 STAGE = "06_evaluation"
 PREDICTED_TOGETHER = 256
 
 
-def unit(config: EvaluationConfig, router: Unit, run_dir: str) -> Unit:
+def unit(config: EvaluationConfig, router: Unit, rewards: Mapping[str, Mapping[str, Unit]], run_dir: str) -> Unit:
     """The one unit of this stage."""
-    return make_unit(run_dir, STAGE, "report", config.identity(), [router])
+    inputs = [router, *(unit for units in rewards.values() for unit in units.values())]
+    return make_unit(run_dir, STAGE, "report", config.identity(), inputs)
 
 
 def run(
-    config: EvaluationConfig, router: Unit, outcomes_path: str, shown: Mapping[str, str], run_dir: str, console: Console
+    config: EvaluationConfig,
+    router: Unit,
+    outcomes_path: str,
+    responses: Mapping[str, Unit],
+    rewards: Mapping[str, Mapping[str, Unit]],
+    shown: Mapping[str, str],
+    run_dir: str,
+    console: Console,
 ) -> Unit:
     """Evaluate the router on the outcomes whose split is `eval`, if the unit is not complete.
+
+    Args:
+        config: settings of the evaluation.
+        router: the router directory.
+        outcomes_path: outcomes of every query of the run.
+        responses: units of the responses by expert, for the cases.
+        rewards: units of the rewards by reward model and expert, for reward model ranking.
+        shown: how expert ids are shown.
+        run_dir: where the run lives.
+        console: where progress is shown.
 
     Raises:
         StageError: if no row is held out.
     """
-    report = unit(config, router, run_dir)
+    report = unit(config, router, rewards, run_dir)
     if is_complete(report):
         return report
     predictor = RouterPredictor(router.path)
@@ -39,7 +69,9 @@ def run(
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
     if not held_out.query_ids:
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
-    evaluate(config, predictor, held_out, predictor.card.baselines, shown, report.path, console)
+    learned = learned_from_json(predictor.card.baselines, read_baseline_arrays(router.path))
+    ranked = {name: rewards_of(units, held_out) for name, units in rewards.items()}
+    evaluate(config, predictor, held_out, learned, shown, ranked, responses, report.path, console)
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     return report
 
@@ -48,19 +80,36 @@ def evaluate(
     config: EvaluationConfig,
     predictor: RouterPredictor,
     outcomes: Outcomes,
-    means: Mapping[str, object],
+    learned: Learned,
     shown: Mapping[str, str],
+    reward_models: Mapping[str, np.ndarray],
+    responses: Mapping[str, Unit],
     output: str,
     console: Console,
 ) -> None:
-    """Write report.json and report.md for these rows into `output`."""
+    """Write the report on these rows into the directory `output`."""
     probabilities_QM = predict(predictor, outcomes.queries, console)
-    report = build_report(outcomes, probabilities_QM, means, config, shown)
-    write_json(posixpath.join(output, "report.json"), report)
-    write_bytes(posixpath.join(output, "report.md"), markdown(report).encode())
+    rows = {
+        *browsed_rows(outcomes, config.browsed_cases, config.seed),
+        *lost_rows(outcomes, probabilities_QM, config.lost_cases),
+    }
+    evidence = Evidence(
+        outcomes=outcomes,
+        probabilities_QM=probabilities_QM,
+        learned=learned,
+        shown=shown,
+        temperature=predictor.card.temperature,
+        neighbours_Q=neighbours(config, learned, outcomes.queries),
+        reward_models=reward_models,
+        other_routers=dict(other_routers(config, outcomes, console)),
+        responses=outcomes.responses or responses_of(responses, {outcomes.query_ids[row] for row in rows}),
+    )
+    write_report(build_report(evidence, config), output)
 
 
-def predict(predictor: RouterPredictor, queries: list[str], console: Console) -> np.ndarray:
+def predict(
+    predictor: RouterPredictor, queries: Sequence[str], console: Console, name: str = "evaluation"
+) -> np.ndarray:
     """Probabilities (Q, M) of the queries, with progress."""
     chunks: list[np.ndarray] = []
     starts = range(0, len(queries), PREDICTED_TOGETHER)
@@ -70,5 +119,76 @@ def predict(predictor: RouterPredictor, queries: list[str], console: Console) ->
             chunks.append(predictor(queries[start : start + PREDICTED_TOGETHER]))
             yield len(chunks[-1])
 
-    track(counts(), len(queries), "evaluation", console)
+    track(counts(), len(queries), name, console)
     return np.concatenate(chunks)
+
+
+def neighbours(config: EvaluationConfig, learned: Learned, queries: Sequence[str]) -> np.ndarray | None:
+    """Choices (Q,) of the nearest-neighbour baseline; None where no embeddings were learned."""
+    if learned.embedder is None or learned.embeddings_QD is None or learned.value_QM is None:
+        return None
+    k = config.neighbours or best_k(learned.embeddings_QD, learned.value_QM, config.seed)
+    embeddings_QD = Embedder(learned.embedder, learned.embedder_length)(queries)
+    return choose_by_neighbours(embeddings_QD, learned.embeddings_QD, learned.value_QM, k)
+
+
+def other_routers(config: EvaluationConfig, outcomes: Outcomes, console: Console) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and choices (Q,) of the other routers that are compared; one of hard labels is named so."""
+    for directory in config.other_routers:
+        predictor = RouterPredictor(directory)
+        check_pool(predictor.card, outcomes.experts, directory, "the outcomes")
+        kind = "hard-label router" if predictor.card.loss == "hard_label" else "router"
+        name = f"{kind} {posixpath.basename(directory.rstrip('/'))}"
+        chosen_Q = predict(predictor, outcomes.queries, console, name).argmax(axis=1)
+        yield name, np.array([outcomes.experts.index(predictor.experts[choice]) for choice in chosen_Q])
+
+
+def rewards_of(units: Mapping[str, Unit], outcomes: Outcomes) -> np.ndarray:
+    """Rewards (Q, M) of one reward model for these rows, samples averaged; -inf where it gave none."""
+    position = {query_id: row for row, query_id in enumerate(outcomes.query_ids)}
+    total_QM, count_QM = np.zeros((2, len(position), len(outcomes.experts)))
+    for index, expert in enumerate(outcomes.experts):
+        table = read_table(units[expert].path, REWARDS, ["query_id", "reward"])
+        for query_id, reward in zip(table["query_id"].to_pylist(), table["reward"].to_pylist(), strict=True):
+            if (row := position.get(query_id)) is not None:
+                total_QM[row, index] += reward
+                count_QM[row, index] += 1
+    return np.where(count_QM > 0, total_QM / np.maximum(count_QM, 1), -np.inf)
+
+
+def responses_of(units: Mapping[str, Unit], query_ids: set[str]) -> Responses:
+    """Texts of these queries' first samples by query and expert, read part by part."""
+    found: dict[str, dict[str, str]] = {}
+    wanted = pa.array(sorted(query_ids), pa.string())
+    for expert, expert_unit in units.items():
+        table = read_table(expert_unit.path, RESPONSES, ["query_id", "sample", "response"])
+        table = table.filter(pa.compute.is_in(table["query_id"], wanted)).filter(pa.compute.field("sample") == 0)
+        for query_id, text in zip(table["query_id"].to_pylist(), table["response"].to_pylist(), strict=True):
+            found.setdefault(query_id, {})[expert] = text
+    return found
+
+
+def write_report(report: Report, output: str) -> None:
+    """Write report.json, report.md, report.html, and a PNG and a CSV of every plot."""
+    figures = plots_of(report)
+    files = {
+        "report.json": (report.model_dump_json(indent=2) + "\n").encode(),
+        "report.md": markdown(report).encode(),
+        "report.html": page(report, figures).encode(),
+        **{f"{name}.png": picture(figure, "png") for name, figure in figures.items()},
+        **{f"{name}.csv": as_csv(table) for name, table in tables_of(report).items()},
+    }
+    for name, content in files.items():
+        write_bytes(posixpath.join(output, name), content)
+
+
+def read_report(path: str) -> Report:
+    """A report.json of this version.
+
+    Raises:
+        DataError: if it is of another version or no report.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != Report.model_fields["schema_version"].default:
+        raise DataError(f"{path} is no report of this version; evaluate again")
+    return Report.model_validate(content)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import ray.train
@@ -35,13 +36,14 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.embedding import Embedder
 from zooter_ray.errors import StageError
-from zooter_ray.evaluation.baselines import expert_means
+from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import TokenRows, tokenise
-from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
+from zooter_ray.router.directory import BASELINES_FILE, ZOOTER_JSON, RouterCard
 from zooter_ray.router.distill import make_optimizer, train_epoch, validation_loss
 from zooter_ray.router.model import new_router, new_tokenizer
 from zooter_ray.schemas import LABELS
@@ -80,6 +82,7 @@ def run(
         raise StageError(f"training needs training and validation rows; there are {counts}")
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     checkpoint, epochs = fit(config, router, experts, counts["train"], console)
+    learned = learn_baselines(table, experts, config.embedder)
     best = min(epochs, key=lambda figures: figures["validation_loss"])
     card = RouterCard(
         experts=experts,
@@ -93,12 +96,23 @@ def run(
         data_fingerprint=labels.fingerprint,
         versions=package_versions(),
         validation={**best, "epochs": epochs},
-        baselines=expert_means(table, experts),
+        baselines=learned.to_json(),
         same_weights=dict(same_weights or {}),
     )
+    if learned.embedder is not None:
+        write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
     _publish(checkpoint, card, router)
     write_manifest(router, table.num_rows, counts["train"], {"not for training": table.num_rows - counts["train"]})
     return router
+
+
+def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) -> Learned:
+    """What baselines know of the training rows, so that the router can be compared with them later."""
+    rows = rows_of_labels(labels, experts)
+    if embedder is None:
+        return learn(rows)
+    embed = Embedder(embedder)
+    return learn(rows, embed, embedder, embed.max_length)
 
 
 def fit(

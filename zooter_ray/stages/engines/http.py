@@ -1,14 +1,12 @@
 """Engine `http`: an expert behind any OpenAI-compatible endpoint."""
 
-import os
 from collections.abc import Sequence
 from functools import partial
 
 from ray.data import Dataset
 
-from zooter_ray.chat import OpenAIChat, Response, messages_of
+from zooter_ray.chat import OpenAIChat, Response, api_key_of, messages_of
 from zooter_ray.config.generation import ExpertConfig, HttpEngine
-from zooter_ray.errors import ConfigError
 from zooter_ray.stages.engines.requests import Respond, Row, respond_to_blocks
 
 
@@ -16,15 +14,6 @@ def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfi
     """Answer the dataset's queries over HTTP; rows that fail after all retries carry the error."""
     make_respond = partial(_make_respond, engine, api_key_of(engine))
     return respond_to_blocks(dataset, make_respond, experts, engine.concurrency, engine.resources)
-
-
-def api_key_of(engine: HttpEngine) -> str:
-    """The API key from the environment of the driver."""
-    if engine.api_key_env is None:
-        return "none"
-    if not (key := os.environ.get(engine.api_key_env)):
-        raise ConfigError(f"{engine.base_url} needs its API key in the environment variable {engine.api_key_env}")
-    return key
 
 
 def _make_respond(engine: HttpEngine, api_key: str) -> Respond:

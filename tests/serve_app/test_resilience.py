@@ -1,0 +1,163 @@
+"""What clients notice when replicas die, load rises and capacity ends: real processes, simulated experts."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import ray
+
+from serve_app.args import ServeArgs
+from serve_app.availability import running_replicas
+from tests.serve_app.conftest import Service, make_router, serving, simulated, wait_until
+
+pytestmark = pytest.mark.slow
+EXPERTS = ["steady", "fragile", "narrow", "elastic"]
+ONE = {"max_ongoing_requests": 64, "target_ongoing_requests": 48, "num_cpus": 0.1}
+
+
+@pytest.fixture(scope="module")
+def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    directory = tmp_path_factory.mktemp("router")
+    predictor = make_router(directory, EXPERTS)
+    experts = [
+        simulated("steady", tokens=4),
+        simulated("fragile", tokens=20, per_token_s=0.02),
+        simulated("narrow", tokens=10, per_token_s=0.05),
+        simulated("elastic", tokens=10, per_token_s=0.05),
+    ]
+    elastic = {
+        "min_replicas": 1, "max_replicas": 3, "target_ongoing_requests": 4, "max_ongoing_requests": 8,
+        "max_queued_requests": 64, "upscale_delay_s": 0.5, "downscale_delay_s": 1, "metrics_interval_s": 0.5,
+        "num_cpus": 0.1,
+    }  # fmt: skip
+    narrow = {"max_ongoing_requests": 2, "target_ongoing_requests": 2, "max_queued_requests": 2, "num_cpus": 0.1}
+    settings = {
+        "expert": ONE, "experts": {"elastic": elastic, "narrow": narrow}, "retry_after_s": 3,
+        "ingress": {**ONE, "max_ongoing_requests": 128, "max_queued_requests": 128}, "router": ONE,
+    }  # fmt: skip
+    args = ServeArgs.model_validate({"router": str(directory), "experts": experts, "serving": settings})
+    with serving("resilient", http_port, args, predictor) as running:
+        yield running
+
+
+def kill_replicas(service: Service, deployment: str) -> None:
+    """SIGKILL every replica of a deployment, as a lost node would."""
+    prefix = f"SERVE_REPLICA::{service.name}#{deployment}#"
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["name"].startswith(prefix):
+            ray.kill(ray.get_actor(actor["name"], namespace=actor["namespace"]))
+
+
+def chat(model: str, query: str = "Hi", **body: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": query}], **body}
+
+
+def under_load(
+    service: Service, body: dict[str, Any], clients: int, seconds: float, meanwhile: Callable[[], None] = lambda: None
+) -> list[httpx.Response]:
+    """What so many clients are told, each asking again at once for so long, while something else happens."""
+    replies: list[httpx.Response] = []
+
+    async def run() -> None:
+        deadline = time.monotonic() + seconds
+
+        async def ask(client: httpx.AsyncClient) -> None:
+            while time.monotonic() < deadline:
+                replies.append(await client.post(f"{service.url}/v1/chat/completions", json=body))
+
+        async with httpx.AsyncClient(timeout=60) as client:
+            other = asyncio.get_running_loop().run_in_executor(None, meanwhile)
+            await asyncio.gather(*(ask(client) for _ in range(clients)), other)
+
+    asyncio.run(run())
+    return replies
+
+
+def by_expert(replies: list[httpx.Response]) -> Counter[str]:
+    return Counter(reply.headers["x-zooter-expert"] for reply in replies)
+
+
+def test_no_routed_request_fails_when_an_expert_is_killed_under_load(service: Service) -> None:
+    query = service.query_for("fragile", "steady")
+
+    def kill() -> None:
+        time.sleep(1)
+        kill_replicas(service, "expert-fragile")
+
+    replies = under_load(service, chat("zooter", query), clients=12, seconds=4, meanwhile=kill)
+    assert {reply.status_code for reply in replies} == {200}
+    answered = by_expert(replies)
+    assert answered["fragile"] > 0
+    assert answered["steady"] > 0
+    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 30)
+    assert by_expert(under_load(service, chat("zooter", query), clients=1, seconds=2))["fragile"] > 0, "it comes back"
+
+
+def test_a_stream_that_breaks_ends_with_an_error_event(service: Service) -> None:
+    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 30)
+    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
+        stream = client.chat.completions.create(**chat("fragile", stream=True))
+        next(iter(stream))
+        kill_replicas(service, "expert-fragile")
+        with pytest.raises(openai.APIError) as caught:
+            list(stream)
+    assert caught.value.code == "expert_failed"
+    assert "Actor" not in str(caught.value)
+
+
+def test_over_capacity_is_told_at_once_with_a_time_to_come_back(service: Service) -> None:
+    replies = under_load(service, chat("narrow"), clients=16, seconds=1.5)
+    statuses = Counter(reply.status_code for reply in replies)
+    assert set(statuses) == {200, 503}
+    refused = [reply for reply in replies if reply.status_code == 503]
+    assert all(reply.headers["retry-after"] == "3" for reply in refused)
+    assert all(reply.json()["error"]["code"] == "overloaded" for reply in refused)
+
+
+def test_routed_requests_go_on_to_the_next_expert_when_the_first_is_full(service: Service) -> None:
+    replies = under_load(service, chat("zooter", service.query_for("narrow", "steady")), clients=16, seconds=1.5)
+    assert {reply.status_code for reply in replies} == {200}
+    assert set(by_expert(replies)) == {"narrow", "steady"}
+    assert {reply.headers["x-zooter-attempts"] for reply in replies} == {"1", "2"}
+
+
+def test_rising_and_falling_load_moves_replicas_from_one_to_three_and_back(service: Service) -> None:
+    counts: list[int] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.3):
+            counts.append(running_replicas(service.name)["expert-elastic"])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    replies = under_load(service, chat("elastic"), clients=24, seconds=8)
+    deadline = time.monotonic() + 40
+    while counts[-1] != 1 and time.monotonic() < deadline:
+        replies += under_load(service, chat("elastic"), clients=1, seconds=1)
+    done.set()
+    watcher.join()
+    assert Counter(reply.status_code for reply in replies) == {200: len(replies)}
+    assert (counts[0], max(counts), counts[-1]) == (1, 3, 1)
+
+
+def test_without_its_router_the_service_still_answers(service: Service) -> None:
+    kill_replicas(service, "router")
+    replies = under_load(service, chat("zooter", "anything"), clients=2, seconds=1)
+    assert {reply.status_code for reply in replies} == {200}
+    wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 200, 30)
+    found = httpx.post(f"{service.url}/v1/route", json={"query": "anything"}).json()
+    assert found["by_router"]
+
+
+def test_what_happened_is_counted_for_prometheus(service: Service) -> None:
+    (node,) = ray.nodes()
+    address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
+    names = ("decisions", "answers", "fallbacks", "router_entropy_nats", "decision_ms", "first_byte_ms", "requests")
+    wait_until(lambda: all(f"ray_zooter_{name}" in httpx.get(address).text for name in names), 30)

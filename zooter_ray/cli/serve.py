@@ -1,0 +1,137 @@
+"""`zooter serve --config C [--router DIR] [--set k=v]`: the service on this machine, until it is interrupted."""
+
+import argparse
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from zooter_ray.artifacts import absolute, file_system, read_json
+from zooter_ray.cli.run import add_overrides
+from zooter_ray.config import RunConfig, load_config
+from zooter_ray.errors import ConfigError, ServiceError
+
+HELP = "serve a router and its experts behind an OpenAI-compatible API on this machine"
+APP = "zooter"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this subcommand."""
+    parser.add_argument("--config", required=True, metavar="YAML", help="the run's settings")
+    parser.add_argument("--router", metavar="DIR", help="router directory; default: that of the config's run")
+    add_overrides(parser)
+
+
+def execute(arguments: argparse.Namespace, console: Console) -> None:
+    """Serve until interrupted."""
+    config = load_config(arguments.config, arguments.overrides)
+    router = arguments.router or router_of_run(config.run_dir)
+    with service(config, router, console) as url:
+        show_how_to_call(url, console)
+        console.print("Ctrl-C ends it.", highlight=False)
+        wait_for_interrupt()
+
+
+def router_of_run(run_dir: str) -> str:
+    """The router directory that a run has made.
+
+    Raises:
+        ConfigError: if it has made none.
+    """
+    path = f"{absolute(run_dir)}/run.json"
+    fs, inner = file_system(path)
+    router = read_json(path).get("training") if fs.exists(inner) else None
+    if router is None:
+        raise ConfigError(f"the run in {run_dir} has no router yet; run it first, or give --router")
+    return str(router)
+
+
+@contextmanager
+def service(config: RunConfig, router: str, console: Console) -> Iterator[str]:
+    """The application, up and ready; yields the URL that it answers at."""
+    from ray import serve
+
+    from serve_app.app import build_app
+    from serve_app.args import ServeArgs
+    from zooter_ray.pipeline import connected, prepare_serving
+
+    prepare_serving(config, console)
+    host, port = config.serving.host, config.serving.port
+    check_port_is_free(host, port)
+    args = ServeArgs(
+        router=router if "://" in router else str(Path(router).absolute()),
+        experts=config.generation.experts,
+        serving=config.serving,
+    )
+    with connected(config.ray):
+        application = build_app(args)
+        started = time.monotonic()
+        serve.start(http_options={"host": host, "port": port})
+        try:
+            with ThreadPoolExecutor(1) as executor:
+                running = executor.submit(serve.run, application, name=APP)
+                show_what_is_up(running, started, console)
+            yield f"http://{host}:{port}/v1"
+        finally:
+            serve.shutdown()
+
+
+def show_what_is_up(running: "Future[object]", started: float, console: Console) -> None:
+    """Say which deployments are up while the application starts.
+
+    Raises:
+        ServiceError: if it does not start.
+    """
+    from ray import serve
+
+    shown: set[str] = set()
+    while True:
+        finished = wait([running], timeout=0.5).done
+        application = serve.status().applications.get(APP)
+        for name, deployment in application.deployments.items() if application else ():
+            if deployment.status == "HEALTHY" and name not in shown:
+                shown.add(name)
+                console.print(f"  {name} is up after {time.monotonic() - started:.0f} s", highlight=False)
+        if finished:
+            break
+    try:
+        running.result()
+    except RuntimeError as error:
+        raise ServiceError(f"the service does not start: {' '.join(str(error).split())[:300]}") from error
+
+
+def check_port_is_free(host: str, port: int) -> None:
+    """Refuse a port that another process listens at."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(f"cannot listen at {host}:{port} ({error.strerror}); set serving.port") from None
+
+
+def show_how_to_call(url: str, console: Console) -> None:
+    """How to call the service with curl and with the official client."""
+    console.print(f"The service answers at {url}\n", highlight=False)
+    console.print(
+        f"curl {url}/chat/completions -H 'content-type: application/json' -i \\\n"
+        """  -d '{"model": "zooter", "messages": [{"role": "user", "content": "What is 6 plus 7?"}]}'\n""",
+        highlight=False, soft_wrap=True, markup=False,
+    )  # fmt: skip
+    console.print(
+        "from openai import OpenAI\n"
+        f'client = OpenAI(base_url="{url}", api_key="none")\n'
+        'reply = client.chat.completions.create(model="zooter", messages=[{"role": "user", "content": "..."}])\n'
+        "print(reply.model, reply.choices[0].message.content)\n",
+        highlight=False, soft_wrap=True, markup=False,
+    )  # fmt: skip
+
+
+def wait_for_interrupt() -> None:
+    """Sleep until Ctrl-C."""
+    threading.Event().wait()

@@ -1,0 +1,42 @@
+"""The one embedder: frozen sentence embeddings of queries, for whatever compares queries by meaning."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from zooter_ray.batching import length_buckets
+from zooter_ray.package_models import resolve_source
+
+
+class Embedder:
+    """A pretrained encoder under mean pooling."""
+
+    def __init__(self, source: str, max_length: int = 256, batch_size: int = 64) -> None:
+        """Load the encoder: a Hugging Face name, a local path, or package:NAME."""
+        self.source = source
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tokenizer = AutoTokenizer.from_pretrained(resolve_source(source))
+        self.model = AutoModel.from_pretrained(resolve_source(source), dtype=torch.float32).to(self.device).eval()
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings (Q, D) of unit length, so that a dot product is the cosine; in the order of the texts."""
+        if not texts:
+            return np.zeros((0, self.model.config.hidden_size), dtype=np.float32)
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+        result = np.zeros((len(encoded), self.model.config.hidden_size), dtype=np.float32)
+        for index in length_buckets([len(token_ids) for token_ids in encoded], self.batch_size):
+            result[index] = self._embed([encoded[row] for row in index])
+        return result
+
+    @torch.inference_mode()
+    def _embed(self, token_ids: list[list[int]]) -> np.ndarray:
+        batch = self.tokenizer.pad({"input_ids": token_ids}, return_tensors="pt").to(self.device)
+        hidden_BLD = self.model(**batch).last_hidden_state
+        weight_BL1 = batch["attention_mask"].unsqueeze(-1).to(hidden_BLD.dtype)
+        mean_BD = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        embeddings: np.ndarray = torch.nn.functional.normalize(mean_BD, dim=1).cpu().numpy()
+        return embeddings

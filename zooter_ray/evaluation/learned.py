@@ -1,0 +1,116 @@
+"""What baselines learn from training rows: each expert's means, and the embeddings of the queries.
+
+Distillation leaves it in the router directory, so that a router can be evaluated without its training data:
+`baselines` in zooter.json, and the arrays in a file beside it.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from zooter_ray.outcomes import Outcomes
+
+Embed = Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The queries that baselines learn from, and what each expert earned on them."""
+
+    experts: list[str]
+    queries: list[str]
+    sources: list[str]
+    tags: list[list[str]]
+    value_QM: np.ndarray  # metrics, or rewards where there are no metrics
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What baselines know."""
+
+    overall: dict[str, float]  # mean of each expert over the sources
+    per_source: dict[str, dict[str, float]]
+    per_tag: dict[str, dict[str, float]]
+    tag_rows: dict[str, int]
+    embedder: str | None = None
+    embedder_length: int = 0
+    embeddings_QD: np.ndarray | None = None
+    value_QM: np.ndarray | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the arrays."""
+        names = ("overall", "per_source", "per_tag", "tag_rows", "embedder", "embedder_length")
+        return {name: getattr(self, name) for name in names}
+
+    def to_npz(self) -> bytes:
+        """The arrays, as the content of an .npz file; half precision is ample for a ranking."""
+        assert self.embeddings_QD is not None, "asked for only with an embedder"
+        assert self.value_QM is not None, "comes with the embeddings"
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, embeddings=self.embeddings_QD.astype(np.float16), values=self.value_QM)
+        return buffer.getvalue()
+
+
+def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learned:
+    """What a router directory holds; a router of an older version has fewer means and no arrays."""
+    known = {
+        "per_tag": {},
+        "tag_rows": {},
+        **{name: content[name] for name in Learned.__dataclass_fields__ if name in content},
+    }
+    if arrays is None:
+        return Learned(**{**known, "embedder": None})
+    with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
+        return Learned(**known, embeddings_QD=file["embeddings"], value_QM=file["values"])
+
+
+def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None = None, length: int = 0) -> Learned:
+    """Means per source and tag, and the embeddings if there is an embedder."""
+    per_source = _means(rows, [[source] for source in rows.sources])
+    per_tag = _means(rows, rows.tags)
+    overall = {
+        expert: float(np.mean([mean_M[index] for mean_M, _ in per_source.values()]))
+        for index, expert in enumerate(rows.experts)
+    }
+    return Learned(
+        overall,
+        {source: _named(rows.experts, mean_M) for source, (mean_M, _) in per_source.items()},
+        {tag: _named(rows.experts, mean_M) for tag, (mean_M, _) in per_tag.items()},
+        {tag: count for tag, (_, count) in per_tag.items()},
+        embedder if embed else None,
+        length,
+        embed(rows.queries) if embed else None,
+        rows.value_QM if embed else None,
+    )
+
+
+def _means(rows: TrainingRows, groups: Sequence[Sequence[str]]) -> dict[str, tuple[np.ndarray, int]]:
+    """Mean (M,) and count of the rows in each group, sorted by name; a row may be in several."""
+    index: dict[str, list[int]] = {}
+    for row, names in enumerate(groups):
+        for name in names:
+            index.setdefault(name, []).append(row)
+    return {name: (rows.value_QM[index[name]].mean(axis=0), len(index[name])) for name in sorted(index)}
+
+
+def _named(experts: Sequence[str], mean_M: np.ndarray) -> dict[str, float]:
+    return dict(zip(experts, mean_M.tolist(), strict=True))
+
+
+def rows_of_outcomes(outcomes: Outcomes) -> TrainingRows:
+    """Outcomes as training rows."""
+    value_QM = outcomes.rewards_QM if outcomes.metrics_QM is None else outcomes.metrics_QM
+    return TrainingRows(outcomes.experts, outcomes.queries, outcomes.sources, outcomes.tags, value_QM)
+
+
+def rows_of_labels(labels: pa.Table, experts: Sequence[str]) -> TrainingRows:
+    """The rows of the split `train` in a table of schemas.LABELS."""
+    learned = labels.filter(pa.compute.equal(labels["split"], "train"))
+    column = "metrics" if learned["metrics"].null_count == 0 else "rewards"
+    value_QM = np.array(learned[column].to_pylist(), dtype=np.float64)
+    queries, sources, tags = (learned[name].to_pylist() for name in ("query", "source", "tags"))
+    return TrainingRows(list(experts), queries, sources, tags, value_QM)

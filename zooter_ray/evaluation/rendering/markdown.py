@@ -1,0 +1,54 @@
+"""The report as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from zooter_ray.evaluation.rendering.terminal import summary
+from zooter_ray.evaluation.schema import MethodResult, Report
+
+
+def markdown(report: Report) -> str:
+    """Tables of all methods, the verdicts, and what the router lost most on."""
+    header = ["method", *report.sources, "mean", "MTR", "uplift", "tokens", "relative cost", "zooter ahead"]
+    shares = ", ".join(f"{report.experts[e]} {share:.0%}" for e, share in report.router_share["all"].items())
+    lines = [
+        "# What the router is worth",
+        "",
+        f"{report.value.capitalize()} per source and the mean over the sources; {report.rows} held-out queries. "
+        f"Intervals of {report.confidence:.0%} from {report.draws:,} paired bootstrap draws. Methods are ranked "
+        f"against {'the single experts' if report.rank_against == 'experts' else 'each other'}.",
+        "",
+        *_table(header, [_row(report, method) for method in report.methods]),
+        "",
+        *(f"- {sentence}" for sentence in summary(report)),
+        f"- The router's choices: {shares}.",
+        f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
+    ]
+    if report.losses:
+        lost = [[c.query, c.source, report.experts[c.zooter], report.experts[c.oracle], f"{c.loss:.3f}"]
+                for c in report.losses]  # fmt: skip
+        lines += [
+            "",
+            "## What the router lost most on",
+            "",
+            *_table(["query", "source", "router", "oracle", "lost"], lost),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(report: Report, method: MethodResult) -> list[str]:
+    ahead = method.zooter_ahead
+    return [
+        method.shown,
+        *(f"{method.per_source[source]:.3f}" for source in report.sources),
+        f"{method.mean:.3f}",
+        f"{method.mean_task_rank:.2f}",
+        f"{method.uplift:.0%}",
+        "" if method.generated_tokens is None else f"{method.generated_tokens:.1f}",
+        "" if method.relative_cost is None else f"{method.relative_cost:.2f}",
+        "" if ahead is None else f"{ahead.difference:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f})",
+    ]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    escaped = [[" ".join(cell.replace("|", "\\|").split())[:200] for cell in row] for row in rows]
+    return [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in escaped)]

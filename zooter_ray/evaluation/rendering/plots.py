@@ -1,0 +1,175 @@
+"""The report's plots: one function each, from a report to a matplotlib figure."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zooter_ray.evaluation.schema import MethodResult, Report
+
+WIDTH = 6.2  # inches; narrow, so that text stays legible when a phone scales the figure down
+ZOOTER, ORACLE, QUIET = "#0b6e4f", "#8a8f98", "#b8bcc4"
+EXPERTS = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b8e23", "#a0522d", "#4b0082", "#008b8b")
+STYLE: dict[str, dict[str, Any]] = {
+    "router": {"marker": "D", "color": ZOOTER, "s": 62, "zorder": 5},
+    "oracle": {"marker": "*", "color": ORACLE, "s": 90, "zorder": 4},
+    "random": {"marker": "x", "color": "#444444", "s": 36, "zorder": 3},
+    "baseline": {"marker": "s", "facecolor": "white", "edgecolor": "#444444", "s": 34, "zorder": 3},
+    "reward_ranking": {"marker": "^", "facecolor": "white", "edgecolor": "#444444", "s": 44, "zorder": 3},
+    "other_router": {"marker": "D", "facecolor": "white", "edgecolor": ZOOTER, "s": 40, "zorder": 4},
+}
+
+
+def expert_colour(report: Report, expert: str) -> str:
+    """The colour of an expert, the same in every plot."""
+    return EXPERTS[list(report.experts).index(expert) % len(EXPERTS)]
+
+
+def style_of(report: Report, method: MethodResult) -> dict[str, Any]:
+    """Marker and colour of a method."""
+    if method.kind == "expert":
+        return {"marker": "o", "color": expert_colour(report, method.method), "s": 44, "zorder": 3}
+    return STYLE[method.kind]
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=0)
+    return figure, axes
+
+
+def _legend_below(figure: Figure, columns: int = 3) -> None:
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handletextpad=0.4)
+
+
+def metric_per_source(report: Report) -> Figure:
+    """A row per source, a mark per method."""
+    columns = [*report.sources, "mean"]
+    figure, axes = _figure(1.5 + 0.38 * len(columns))
+    shown = [method for method in report.methods if method.kind in ("random", "expert", "router", "oracle")]
+    shown += [method for method in report.methods if method.kind == "other_router"]
+    for method in shown:
+        values = [method.mean if column == "mean" else method.per_source[column] for column in columns]
+        axes.scatter(values, range(len(columns)), label=method.shown, **style_of(report, method))
+    axes.set_yticks(range(len(columns)), columns)
+    axes.axhline(len(columns) - 1.5, color="#dddddd", linewidth=1)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#eeeeee")
+    axes.set_axisbelow(True)
+    axes.set_xlabel(report.value)
+    _legend_below(figure)
+    return figure
+
+
+def router_share(report: Report) -> Figure:
+    """Which share of each source's queries goes to which expert; beside it, how often each expert is the best."""
+    rows = {**report.router_share, "best expert\n(ties shared)": report.oracle_share}
+    rows = {("all queries" if name == "all" else name): share for name, share in rows.items()}
+    figure, axes = _figure(1.4 + 0.38 * len(rows))
+    left = np.zeros(len(rows))
+    for expert, shown in report.experts.items():
+        width = np.array([share[expert] for share in rows.values()])
+        bars = axes.barh(range(len(rows)), width, left=left, color=expert_colour(report, expert), label=shown)
+        labels = [f"{value:.0%}" if value >= 0.08 else "" for value in width]
+        axes.bar_label(bars, labels, label_type="center", color="white", fontsize=8)
+        left += width
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("share of the queries")
+    _legend_below(figure, 2)
+    return figure
+
+
+def expertise(report: Report) -> Figure:
+    """Heat map: what each expert earned on the training queries of a tag. Colours compare within a tag."""
+    found = report.expertise
+    assert found is not None, "asked for only where training rows have tags"
+    means_TM = np.array(found.means)
+    relative_TM = means_TM - means_TM.mean(axis=1, keepdims=True)
+    limit = max(float(np.abs(relative_TM).max()), 1e-9)
+    figure, axes = _figure(1.2 + 0.3 * len(found.tags))
+    image = axes.imshow(relative_TM, cmap="BrBG", vmin=-limit, vmax=limit, aspect="auto")
+    for row, column in np.ndindex(*means_TM.shape):
+        dark = abs(relative_TM[row, column]) > 0.6 * limit
+        colour = "white" if dark else "#222222"
+        axes.text(column, row, f"{means_TM[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set_yticks(range(len(found.tags)), [f"{t} ({n})" for t, n in zip(found.tags, found.rows, strict=True)])
+    few = len(report.experts) <= 4
+    labels = [shown.replace(" (", "\n(") for shown in report.experts.values()]
+    axes.set_xticks(range(len(labels)), labels, fontsize=9, rotation=0 if few else 40, ha="center" if few else "right")
+    figure.colorbar(image, ax=axes, label=f"{report.value} above the tag's mean", shrink=0.7)
+    return figure
+
+
+def calibration(report: Report) -> Figure:
+    """Reliability diagram over every pair of query and expert."""
+    figure, axes = _figure(3.6)
+    bins = report.calibration.bins
+    axes.plot([0, 1], [0, 1], color=QUIET, linestyle="--", linewidth=1, label="as it says")
+    predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
+    axes.plot(predicted, observed, color=ZOOTER, linewidth=1.2)
+    sizes = [20 + 180 * item.pairs / max(item.pairs for item in bins) for item in bins]
+    axes.scatter(predicted, observed, s=sizes, color=ZOOTER, alpha=0.8, label="zooter (size: pairs)")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("the router's probability that an expert is the best")
+    axes.set_ylabel("how often it was")
+    axes.set_title(f"expected calibration error {report.calibration.expected_error:.3f}", fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    return figure
+
+
+def quality_against_cost(report: Report) -> Figure:
+    """Mean against generated tokens, with the Pareto front of what can be had."""
+    figure, axes = _figure(4.6)
+    priced = [(method, method.generated_tokens) for method in report.methods if method.generated_tokens is not None]
+    for method, tokens in priced:
+        axes.scatter(tokens, method.mean, label=method.shown, **style_of(report, method))
+    front = sorted((tokens, method.mean) for method, tokens in priced if method.pareto)
+    if front:
+        axes.plot(*zip(*front, strict=True), color=ZOOTER, linewidth=1, linestyle=":", zorder=1, label="Pareto front")
+    axes.set_xlabel("generated tokens per query")
+    axes.set_ylabel(f"mean {report.value} over the sources")
+    axes.grid(color="#eeeeee")
+    axes.set_axisbelow(True)
+    _legend_below(figure, 2)
+    return figure
+
+
+def entropy_against_quality(report: Report) -> Figure:
+    """How unsure the reward model is of a query against the quality of the response that it prefers."""
+    figure, axes = _figure(3.6)
+    found = report.entropy
+    jitter = np.random.default_rng(0).normal(0, 0.006, (len(found.points), 2))
+    points = np.array(found.points) + jitter * [1, max(np.ptp([value for _, value in found.points]), 1e-9)]
+    axes.scatter(points[:, 0], points[:, 1], s=9, color=QUIET, alpha=0.5, linewidths=0, label="a query")
+    axes.plot([b.entropy for b in found.bins], [b.value for b in found.bins], color=ZOOTER, marker="o", label="mean")
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xlabel(f"entropy of the rewards ({found.reward_model}, T = {found.temperature:g}), as a share of log M")
+    axes.set_ylabel(f"{report.value} of the preferred response")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+PLOTS: dict[str, tuple[Callable[[Report], Figure], str]] = {
+    "metric_per_source": (metric_per_source, "What each method earns, per source"),
+    "router_share": (router_share, "Where the router sends queries"),
+    "quality_against_cost": (quality_against_cost, "Quality against cost"),
+    "expertise": (expertise, "Who is good at what, on training queries"),
+    "calibration": (calibration, "Do the router's probabilities mean what they say?"),
+    "entropy_against_quality": (entropy_against_quality, "Does it matter how sure the reward model is?"),
+}
+
+
+def plots_of(report: Report) -> dict[str, Figure]:
+    """The plots that this report has the data for."""
+    missing = set() if report.expertise else {"expertise"}
+    if all(method.generated_tokens is None for method in report.methods):
+        missing.add("quality_against_cost")
+    return {name: draw(report) for name, (draw, _) in PLOTS.items() if name not in missing}

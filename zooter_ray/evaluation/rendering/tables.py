@@ -1,0 +1,64 @@
+"""The report's numbers as plain tables: what lies beside the plots as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from zooter_ray.evaluation.schema import Report
+
+Table = tuple[Sequence[str], Iterable[Sequence[object]]]
+
+
+def methods(report: Report) -> Table:
+    """One row per method."""
+    header = [
+        "method", "kind", "mean", *report.sources, "mean_task_rank", "uplift", "generated_tokens", "relative_cost",
+        "pareto", "zooter_ahead", "low", "high",
+    ]  # fmt: skip
+    rows = [
+        [
+            method.shown, method.kind, method.mean, *(method.per_source[source] for source in report.sources),
+            method.mean_task_rank, method.uplift, method.generated_tokens, method.relative_cost, method.pareto,
+            *((ahead.difference, ahead.low, ahead.high) if (ahead := method.zooter_ahead) else (None, None, None)),
+        ]
+        for method in report.methods
+    ]  # fmt: skip
+    return header, rows
+
+
+def tables_of(report: Report) -> dict[str, Table]:
+    """The data of every plot, by its name."""
+    wide, rows = methods(report)
+    found: dict[str, Table] = {
+        "metric_per_source": (wide, rows),
+        "router_share": (
+            ["source", *report.experts.values()],
+            [[name, *share.values()] for name, share in [*report.router_share.items(), ("best", report.oracle_share)]],
+        ),
+        "quality_against_cost": (
+            ["method", "generated_tokens", "mean", "pareto"],
+            [[method.shown, method.generated_tokens, method.mean, method.pareto] for method in report.methods],
+        ),
+        "calibration": (
+            ["low", "high", "pairs", "predicted", "observed"],
+            [[b.low, b.high, b.pairs, b.predicted, b.observed] for b in report.calibration.bins],
+        ),
+        "entropy_against_quality": (["entropy", "value"], report.entropy.points),
+    }
+    if report.expertise is not None:
+        tags = zip(report.expertise.tags, report.expertise.rows, report.expertise.means, strict=True)
+        found["expertise"] = (
+            ["tag", "rows", *report.experts.values()],
+            [[tag, count, *means] for tag, count, means in tags],
+        )
+    return found
+
+
+def as_csv(table: Table) -> bytes:
+    """A table as the content of a CSV file; a cell that a spreadsheet would take for a formula is quoted as text."""
+    header, rows = table
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in [header, *rows]:
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" else cell for cell in row])
+    return buffer.getvalue().encode()

@@ -1,0 +1,73 @@
+"""The report for the terminal."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from zooter_ray.evaluation.schema import MethodResult, Report
+
+STYLE = {"router": "green", "oracle": "dim"}
+
+
+def source_table(report: Report) -> Table:
+    """A row per source, a column per expert, random, best single, zooter and oracle; the best but the oracle bold."""
+    table = _table(f"{report.value} per source, on {report.rows} held-out queries")
+    columns = [
+        method
+        for method in report.methods
+        if method.kind in ("random", "expert", "router", "oracle") or method is report.named("best single")
+    ]
+    table.add_column("source", no_wrap=True)
+    for method in columns:
+        words = method.shown.split()
+        header = "\n".join(words) if method.kind == "baseline" else method.shown
+        style = STYLE.get(method.kind)
+        table.add_column(header, justify="right", vertical="bottom", min_width=max(map(len, words)), style=style)
+    for source in [*report.sources, "mean"]:
+        values = [method.mean if source == "mean" else method.per_source[source] for method in columns]
+        best = max(value for value, method in zip(values, columns, strict=True) if method.kind != "oracle")
+        cells = [
+            _cell(value, value == best and method.kind != "oracle")
+            for value, method in zip(values, columns, strict=True)
+        ]
+        table.add_row(source, *cells, end_section=source == list(report.sources)[-1])
+    return table
+
+
+def method_table(report: Report) -> Table:
+    """A row per method: mean, ranks, cost, and how far zooter is ahead of it."""
+    table = _table(f"every method; intervals of {report.confidence:.0%} from {report.draws} paired draws")
+    table.add_column("method")
+    for name in ("mean", "MTR", "uplift", "tokens", "zooter ahead"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for method in report.methods:
+        table.add_row(method.shown, *_method_cells(method), style=STYLE.get(method.kind))
+    return table
+
+
+def _method_cells(method: MethodResult) -> Iterator[str]:
+    yield f"{method.mean:.3f}"
+    yield f"{method.mean_task_rank:.2f}"
+    yield f"{method.uplift:.0%}"
+    yield "" if method.generated_tokens is None else f"{method.generated_tokens:.1f}"
+    ahead = method.zooter_ahead
+    yield "" if ahead is None else f"{ahead.difference:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f})"
+
+
+def summary(report: Report) -> list[str]:
+    """The sentences below the tables."""
+    lines = [f"The best single expert, chosen on training data, is {report.experts[report.best_single]}."]
+    lines += report.verdicts
+    if report.gap_closed is not None:
+        lines.append(f"zooter closes {report.gap_closed:.0%} of the gap from the best single expert to the oracle.")
+    return lines
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+
+
+def _cell(value: float, bold: bool) -> Text:
+    return Text(f"{value:.3f}", style="bold" if bold else "")

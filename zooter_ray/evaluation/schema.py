@@ -1,0 +1,136 @@
+"""What report.json holds. `schema_version` changes when a reader of the former one would go wrong."""
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 2
+
+
+class Part(BaseModel):
+    """A frozen part of the report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Difference(Part):
+    """Zooter minus another method, with its bootstrap interval."""
+
+    difference: float
+    low: float
+    high: float
+
+
+class MethodResult(Part):
+    """What one way to choose an expert is worth."""
+
+    method: str
+    shown: str
+    kind: str  # random | expert | baseline | reward_ranking | other_router | router | oracle
+    mean: float
+    per_source: dict[str, float]
+    mean_task_rank: float
+    uplift: float
+    generated_tokens: float | None  # per query
+    relative_cost: float | None  # to the best single expert
+    pareto: bool  # nothing that can be had is both cheaper and better
+    zooter_ahead: Difference | None  # None for zooter itself
+
+
+class Expertise(Part):
+    """Means of the experts on training rows, for the tags with most of them."""
+
+    tags: list[str]
+    rows: list[int]
+    means: list[list[float]]  # (T, M)
+
+
+class CalibrationBin(Part):
+    """Pairs of query and expert with like probabilities."""
+
+    low: float
+    high: float
+    pairs: int
+    predicted: float
+    observed: float
+
+
+class Calibration(Part):
+    """Whether the router's probabilities mean what they say."""
+
+    expected_error: float
+    bins: list[CalibrationBin]
+
+
+class EntropyPoint(Part):
+    """Mean reward entropy and quality of some rows."""
+
+    entropy: float
+    value: float
+    rows: int
+
+
+class Entropy(Part):
+    """Reward entropy against the quality of what reward model ranking keeps: Figure 3 of the paper."""
+
+    reward_model: str
+    temperature: float
+    points: list[tuple[float, float]]  # one per row, of at most 2,000 rows
+    bins: list[EntropyPoint]
+
+
+class ExpertCase(Part):
+    """One expert on one query."""
+
+    expert: str
+    shown: str
+    response: str | None
+    reward: float
+    metric: float | None
+    tokens: float | None
+    probability: float
+
+
+class Case(Part):
+    """One query and what became of it: Figure 1 of the paper."""
+
+    query_id: str
+    query: str
+    source: str
+    tags: list[str]
+    experts: list[ExpertCase]
+    oracle: str
+    zooter: str
+    loss: float  # what the oracle earns more than zooter
+
+
+class Report(Part):
+    """Everything that report.md, report.html and the plots show."""
+
+    schema_version: int = SCHEMA_VERSION
+    value: str  # metric | reward
+    rows: int
+    sources: dict[str, int]
+    experts: dict[str, str]  # id -> how it is shown
+    best_single: str
+    methods: list[MethodResult]
+    rank_against: str
+    include_overall: bool
+    confidence: float
+    draws: int
+    gap_closed: float | None
+    verdicts: list[str]
+    router_share: dict[str, dict[str, float]]  # source, or `all` -> expert -> share of the rows
+    oracle_share: dict[str, float]  # ties are shared
+    expertise: Expertise | None
+    calibration: Calibration
+    entropy: Entropy
+    cases: list[Case]
+    losses: list[Case]
+
+    def of_kind(self, kind: str) -> MethodResult:
+        """The one method of a kind; names will not do, since an expert may be called `random`."""
+        (method,) = (method for method in self.methods if method.kind == kind)
+        return method
+
+    def named(self, method: str) -> MethodResult:
+        """The method, not an expert, of a name."""
+        return next(found for found in self.methods if found.method == method and found.kind != "expert")
