@@ -9,6 +9,7 @@ Both servers run side by side, idle but when asked; rounds alternate between the
 import argparse
 import asyncio
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from serve_app.environment import FAST_PATH
 from zooter_ray.cli.serve import service
 from zooter_ray.config import RunConfig, load_config
 from zooter_ray.package_models import resolve_source
@@ -129,6 +131,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--interval", type=float, default=0.02, help="serving.stream_interval_s")
     arguments = parser.parse_args()
+    # Ray gives its workers a low priority; vLLM's own server and the clients have the usual one.
+    os.environ.update({**FAST_PATH, "RAY_worker_niceness": "0", **os.environ})
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     config = serving_config(arguments.interval)
     with (
         vllm_server(config, Path("vllm-server.log")) as plain,

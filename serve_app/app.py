@@ -1,6 +1,6 @@
 """The application. On a cluster:
 
-serve run serve_app.app:build_app config=jobs/configs/demo.yaml router=runs/demo/05_router/router/...
+serve run serve_app.app:build_app config=jobs/configs/demo.yaml
 serve deploy serve_app/configs/demo.yaml
 """
 
@@ -26,10 +26,10 @@ def build_app(args: ServeArgs) -> Application:
     Raises:
         ConfigError: if router and experts do not belong together, or an API key is missing.
     """
-    pool, serving = args.pool(), args.settings()
-    with local_copy(args.router) as directory:
+    pool, serving, router = args.pool(), args.settings(), args.router_directory()
+    with local_copy(router) as directory:
         card = read_card(directory)
-    check_pools_match(card.experts, pool, args.router)
+    check_pools_match(card.experts, pool, router)
     handles: dict[str, Application] = {}
     deployment_of: dict[str, str] = {}
     for engine, experts in engine_groups(pool):
@@ -43,7 +43,7 @@ def build_app(args: ServeArgs) -> Application:
     return ingress.bind(
         card=card.to_json(),
         serving=serving,
-        router=router_deployment(args.router, serving),
+        router=router_deployment(router, serving),
         handles=handles,
         deployment_of=deployment_of,
         shown=shown_names(pool),

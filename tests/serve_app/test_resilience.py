@@ -1,6 +1,7 @@
 """What clients notice when replicas die, load rises and capacity ends: real processes, simulated experts."""
 
 import asyncio
+import re
 import threading
 import time
 from collections import Counter
@@ -159,5 +160,23 @@ def test_without_its_router_the_service_still_answers(service: Service) -> None:
 def test_what_happened_is_counted_for_prometheus(service: Service) -> None:
     (node,) = ray.nodes()
     address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
-    names = ("decisions", "answers", "fallbacks", "router_entropy_nats", "decision_ms", "first_byte_ms", "requests")
-    wait_until(lambda: all(f"ray_zooter_{name}" in httpx.get(address).text for name in names), 30)
+    under_load(service, chat("zooter", service.query_for("steady")), clients=1, seconds=0.5)
+    httpx.post(f"{service.url}/v1/nothing")
+    expected = [
+        'zooter_requests_total{.*endpoint="/v1/chat/completions".*status="200"',
+        'zooter_requests_total{.*endpoint="none".*status="404"',
+        'zooter_decisions_total{.*expert="steady"',
+        'zooter_answers_total{.*expert="steady"',
+        'zooter_fallbacks_total{.*expert="narrow".*reason="busy"',
+        "zooter_router_entropy_nats_bucket{",
+        "zooter_decision_ms_bucket{",
+        'zooter_first_byte_ms_bucket{.*expert="steady"',
+    ]
+    missing = list(expected)
+
+    def all_there() -> bool:
+        text = httpx.get(address).text
+        missing[:] = [pattern for pattern in expected if not re.search(pattern, text)]
+        return not missing
+
+    wait_until(all_there, 30)

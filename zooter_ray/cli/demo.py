@@ -1,6 +1,7 @@
 """`zooter demo`: the whole loop on models that come as packages, on one machine: run, report, serve, ask."""
 
 import argparse
+import os
 import socket
 from importlib.resources import files
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from serve_app.environment import FAST_PATH
 from zooter_ray.cli.run import add_overrides
 from zooter_ray.config import RunConfig, load_config
 from zooter_ray.errors import ConfigError
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Run every stage, show what the router is worth, then serve it and ask it a few queries."""
+    os.environ.update({**FAST_PATH, **os.environ})
     every = ["queries.limit=null"] if arguments.all else []
     config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*every, *arguments.overrides])
     config = config.model_copy(update={"run_dir": arguments.run_dir})

@@ -1,17 +1,17 @@
 """`zooter serve --config C [--router DIR] [--set k=v]`: the service on this machine, until it is interrupted."""
 
 import argparse
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 
-from zooter_ray.artifacts import absolute, file_system, read_json
+from serve_app.environment import FAST_PATH
 from zooter_ray.cli.run import add_overrides
 from zooter_ray.config import RunConfig, load_config
 from zooter_ray.errors import ConfigError, ServiceError
@@ -29,42 +29,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Serve until interrupted."""
+    os.environ.update({**FAST_PATH, **os.environ})
     config = load_config(arguments.config, arguments.overrides)
-    router = arguments.router or router_of_run(config.run_dir)
-    with service(config, router, console) as url:
+    with service(config, arguments.router, console) as url:
         show_how_to_call(url, console)
         console.print("Ctrl-C ends it.", highlight=False)
         wait_for_interrupt()
 
 
-def router_of_run(run_dir: str) -> str:
-    """The router directory that a run has made.
-
-    Raises:
-        ConfigError: if it has made none.
-    """
-    path = f"{absolute(run_dir)}/run.json"
-    fs, inner = file_system(path)
-    router = read_json(path).get("training") if fs.exists(inner) else None
-    if router is None:
-        raise ConfigError(f"the run in {run_dir} has no router yet; run it first, or give --router")
-    return str(router)
-
-
 @contextmanager
-def service(config: RunConfig, router: str, console: Console) -> Iterator[str]:
+def service(config: RunConfig, router: str | None, console: Console) -> Iterator[str]:
     """The application, up and ready; yields the URL that it answers at."""
     from ray import serve
 
     from serve_app.app import build_app
-    from serve_app.args import ServeArgs
+    from serve_app.args import ServeArgs, router_of_run
     from zooter_ray.pipeline import connected, prepare_serving
 
     prepare_serving(config, console)
     host, port = config.serving.host, config.serving.port
     check_port_is_free(host, port)
     args = ServeArgs(
-        router=router if "://" in router else str(Path(router).absolute()),
+        router=router or router_of_run(config.run_dir),
         experts=config.generation.experts,
         serving=config.serving,
     )

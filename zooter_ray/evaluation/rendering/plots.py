@@ -1,6 +1,7 @@
 """The report's plots: one function each, from a report to a matplotlib figure."""
 
 from collections.abc import Callable
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,8 @@ def expertise(report: Report) -> Figure:
         axes.text(column, row, f"{means_TM[row, column]:.2f}", ha="center", va="center", fontsize=8, color=colour)
     axes.set_yticks(range(len(found.tags)), [f"{t} ({n})" for t, n in zip(found.tags, found.rows, strict=True)])
     few = len(report.experts) <= 4
-    labels = [shown.replace(" (", "\n(") for shown in report.experts.values()]
-    axes.set_xticks(range(len(labels)), labels, fontsize=9, rotation=0 if few else 40, ha="center" if few else "right")
+    labels = [fill(shown, 16, break_on_hyphens=False) for shown in report.experts.values()]
+    axes.set_xticks(range(len(labels)), labels, fontsize=8, rotation=0 if few else 40, ha="center" if few else "right")
     figure.colorbar(image, ax=axes, label=f"{report.value} above the tag's mean", shrink=0.7)
     return figure
 
@@ -148,7 +149,7 @@ def entropy_against_quality(report: Report) -> Figure:
     found = report.entropy
     jitter = np.random.default_rng(0).normal(0, 0.006, (len(found.points), 2))
     points = np.array(found.points) + jitter * [1, max(np.ptp([value for _, value in found.points]), 1e-9)]
-    axes.scatter(points[:, 0], points[:, 1], s=9, color=QUIET, alpha=0.5, linewidths=0, label="a query")
+    axes.scatter(points[:, 0], points[:, 1], s=14, color=ORACLE, alpha=0.5, linewidths=0, label="a query")
     axes.plot([b.entropy for b in found.bins], [b.value for b in found.bins], color=ZOOTER, marker="o", label="mean")
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel(f"entropy of the rewards ({found.reward_model}, T = {found.temperature:g}), as a share of log M")
