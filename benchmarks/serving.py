@@ -59,6 +59,8 @@ async def one_request(client: httpx.AsyncClient, url: str, model: str, number: i
                 first = 1000 * (time.perf_counter() - started)
             if '"usage":{' in line:
                 tokens = json.loads(line[6:])["usage"]["completion_tokens"]
+    if not first or not tokens:
+        raise SystemExit(f"{model} at {url} did not answer request {number}")
     return first, tokens
 
 
@@ -141,13 +143,14 @@ def main() -> None:
     ):
         paths = {"vLLM's server": (plain, "smollm2"), "direct": (ours, "smollm2"), "routed": (ours, "zooter")}
         for url, model in paths.values():
-            asyncio.run(load(url, model, 8, 16, 10_000))  # the first requests after a start take seconds
+            asyncio.run(load(url, model, 8, 16, 90_000))  # the first requests after a start take seconds
         results: dict[tuple[str, int], list[Load]] = {}
         for round_number in range(arguments.rounds):
             for clients in arguments.clients:
                 requests = max(12, clients * arguments.requests_per_client)
-                for name, (url, model) in paths.items():
-                    found = asyncio.run(load(url, model, clients, requests, 1000 * round_number))
+                for number, (name, (url, model)) in enumerate(paths.items()):
+                    offset = 10_000 * number + 1000 * round_number  # other prompts for each: no cache is warm
+                    found = asyncio.run(load(url, model, clients, requests, offset))
                     results.setdefault((name, clients), []).append(found)
     for clients in arguments.clients:
         plain_speed = 0.0

@@ -13,11 +13,12 @@ from serve_app.experts.remote import remote_deployment
 from serve_app.experts.simulated import simulated_deployment
 from serve_app.ingress import Ingress, api
 from serve_app.router_deployment import router_deployment
-from zooter_ray.chat import api_key_of
 from zooter_ray.config.generation import Engine, ExpertConfig, HttpEngine, VllmEngine
 from zooter_ray.config.serving import ServingConfig
 from zooter_ray.experts import engine_groups, shown_names
 from zooter_ray.router.directory import local_copy, read_card
+
+HEADROOM = 64
 
 
 def build_app(args: ServeArgs) -> Application:
@@ -37,9 +38,9 @@ def build_app(args: ServeArgs) -> Application:
         application = expert_deployment(engine, experts, name, serving)
         handles.update({expert.id: application for expert in experts})
         deployment_of.update({expert.id: name for expert in experts})
-    ingress = serve.deployment(
-        serve.ingress(api)(Ingress), name="ingress", **deployment_options(serving.ingress, serving)
-    )
+    options = deployment_options(serving.ingress, serving)
+    options["max_ongoing_requests"] += HEADROOM  # so that the ingress itself tells who comes too many, see admission
+    ingress = serve.deployment(serve.ingress(api)(Ingress), name="ingress", **options)
     return ingress.bind(
         card=card.to_json(),
         serving=serving,
@@ -57,5 +58,5 @@ def expert_deployment(engine: Engine, experts: list[ExpertConfig], name: str, se
 
         return local_deployment(engine, experts, name, serving)
     if isinstance(engine, HttpEngine):
-        return remote_deployment(engine, experts, name, serving, api_key_of(engine))
+        return remote_deployment(engine, experts, name, serving)
     return simulated_deployment(engine, experts, name, serving)

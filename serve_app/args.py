@@ -8,7 +8,7 @@ from zooter_ray.artifacts import absolute, file_system, read_json
 from zooter_ray.config import load_config
 from zooter_ray.config.base import Config
 from zooter_ray.config.generation import ExpertConfig, GenerationConfig
-from zooter_ray.config.serving import ServingConfig
+from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.errors import ConfigError
 
 
@@ -29,6 +29,8 @@ class ServeArgs(Config):
     def _one_pool(self) -> Self:
         if (self.config is None) == (not self.experts):
             raise ValueError("give either `config`, a run's YAML, or `experts`")
+        if self.serving is not None and self.experts:
+            check_capacities(self.serving, self.experts)
         return self
 
     def router_directory(self) -> str:

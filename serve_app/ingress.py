@@ -6,26 +6,26 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import ray
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from ray import serve
-from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.exceptions import HTTPException
 
-from serve_app.attempts import first_answer, stream
+from serve_app.admission import LimitRequests
+from serve_app.attempts import GONE, Attempts, stream
 from serve_app.availability import Availability
 from serve_app.errors import ApiError, error_body
 from serve_app.metrics import CountRequests, ServiceMetrics
 from serve_app.requests import ChatRequest, CompletionRequest, RouteRequest, parse, read_body
-from serve_app.routing_policy import Decision, decide, decide_without_router, order_of_attempts, text_to_route
+from serve_app.routing_policy import Decision, decide, decide_without_router, text_to_route
 from zooter_ray.config.serving import ServingConfig
 
 ROUTED = "zooter"
 logger = logging.getLogger("ray.serve")
 api = FastAPI(title="zooter", openapi_url=None, docs_url=None, redoc_url=None)
-api.add_middleware(CountRequests)
+api.add_middleware(LimitRequests)
+api.add_middleware(CountRequests)  # added last, so that it counts what the limit refuses as well
 
 
 @api.exception_handler(ApiError)
@@ -69,6 +69,7 @@ class Ingress:
         self.created = int(time.time())
         self.metrics = ServiceMetrics()
         self.availability = Availability(serve.get_replica_context().app_name, deployment_of)
+        self.attempts = Attempts(self.handles, self.availability.is_up, serving.retry_after_s, self.metrics)
 
     @api.post("/v1/chat/completions")
     async def chat(self, request: Request) -> Response:
@@ -144,11 +145,12 @@ class Ingress:
         try:
             async with asyncio.timeout(self.serving.decision_timeout_s):
                 probabilities = await self.router.probabilities.remote(text)
-        except (ray.exceptions.RayError, RayServeException, TimeoutError) as error:
+        except (*GONE, TimeoutError, ValueError) as error:
             logger.warning("the router could not be asked: %s", type(error).__name__)
             self.metrics.without_router.inc()
             return decide_without_router(self.card["experts"], self.card["baselines"].get("overall", {}))
         decision = decide(self.card["experts"], probabilities)
+        self.metrics.decisions.inc(tags={"expert": decision.ranked[0][0]})
         self.metrics.decision_ms.observe(1000 * (time.perf_counter() - started))
         self.metrics.entropy.observe(decision.entropy())
         return decision
@@ -156,24 +158,20 @@ class Ingress:
     async def _answer(self, endpoint: str, model: str, text: str, body: dict[str, Any]) -> Response:
         """Route if asked for, let the experts answer, and say in headers who did and why."""
         started = time.perf_counter()
+        deadline = started + self.serving.request_timeout_s
         self._check_model(model)
         decision = await self._decide(text) if model == ROUTED else None
-        if decision is None:
-            order = [model]
-        else:
-            order = order_of_attempts(decision, self.availability.experts(), self.serving.max_attempts)
-            self.metrics.decisions.inc(tags={"expert": decision.ranked[0][0]})
-        answer = await first_answer(
-            self.handles, order, endpoint, body, self.serving.first_token_timeout_s, self.serving.retry_after_s,
-            self.metrics,
-        )  # fmt: skip
-        spent = time.perf_counter() - started
+        order = [model] if decision is None else [expert for expert, _ in decision.ranked]
+        # Where nothing is streamed, the first byte is the last one too.
+        patience_s = self.serving.first_token_timeout_s if body.get("stream") else self.serving.request_timeout_s
+        answer = await self.attempts.first_answer(
+            order, self.serving.max_attempts, endpoint, body, patience_s, deadline
+        )
         self.metrics.answers.inc(tags={"expert": answer.expert})
-        self.metrics.first_byte_ms.observe(1000 * spent, tags={"expert": answer.expert})
+        self.metrics.first_byte_ms.observe(1000 * (time.perf_counter() - started), tags={"expert": answer.expert})
         headers = {"x-zooter-expert": answer.expert, "x-zooter-attempts": str(answer.attempts)}
-        if decision is not None:
+        if decision is not None and decision.by_router:
             headers["x-zooter-probability"] = f"{decision.probability(answer.expert):.4f}"
         if body.get("stream"):
-            left = max(self.serving.request_timeout_s - spent, 1.0)
-            return StreamingResponse(stream(answer, left), media_type="text/event-stream", headers=headers)
+            return StreamingResponse(stream(answer, deadline), media_type="text/event-stream", headers=headers)
         return Response(answer.first, media_type="application/json", headers=headers)

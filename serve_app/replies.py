@@ -2,12 +2,17 @@
 
 import asyncio
 import json
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from serve_app.errors import error_event
+
+logger = logging.getLogger("ray.serve")
 DONE = b"data: [DONE]\n\n"
 
 
@@ -18,9 +23,30 @@ class Refusal:
     status: int
     message: str
     try_next: bool  # whether another expert may answer what this one would not
+    reason: str = "refused"  # in a word, for logs and metrics
 
 
 Reply = AsyncGenerator[bytes | Refusal, None]
+
+
+async def guarded(reply: Reply, expert: str) -> Reply:
+    """The boundary of an expert: whatever goes wrong inside it becomes a refusal, or after the first byte an event.
+
+    It has to catch everything: an exception that left the replica would take its text, and its class, which the
+    ingress may not even be able to import, along.
+    """
+    begun = False
+    try:
+        async with aclosing(reply):
+            async for item in reply:
+                yield item
+                begun = True
+    except Exception:
+        logger.exception("expert %s failed", expert)
+        if begun:
+            yield error_event(502, "the expert failed while it was answering", "expert_failed")
+        else:
+            yield Refusal(502, "the expert failed", try_next=True, reason="failed")
 
 
 def event(content: dict[str, Any]) -> bytes:

@@ -33,6 +33,13 @@ class Message(Strict):
     name: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
+    # Clients send back what they were sent: these stand in replies, and no expert reads them.
+    refusal: Any = None
+    annotations: Any = None
+    audio: Any = None
+    function_call: Any = None
+    reasoning: Any = None
+    reasoning_content: Any = None
 
     def text(self) -> str:
         """The content as one text."""
@@ -51,7 +58,7 @@ class DecodingFields(Strict):
     """Fields that chat and plain completions share. vLLM's own (top_k and the like) work on experts that know them."""
 
     model: str = Field(min_length=1, max_length=256)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -94,9 +101,9 @@ class ChatRequest(DecodingFields):
         body = self.model_dump(exclude_unset=True, exclude={"messages", "model"})
         body["messages"] = [
             {
-                **message.model_dump(exclude_unset=True),
+                **message.model_dump(include={"name", "tool_calls", "tool_call_id"}, exclude_none=True),
                 "role": "system" if message.role == "developer" else message.role,
-                "content": message.text() if message.content is not None else None,
+                "content": message.text() if message.content is not None or not message.tool_calls else None,
             }
             for message in self.messages
         ]
@@ -121,7 +128,6 @@ class RouteRequest(Strict):
 
     query: str | None = Field(None, min_length=1)
     messages: list[Message] | None = Field(None, min_length=1, max_length=2048)
-    model: str | None = None
 
 
 async def read_body(chunks: AsyncIterator[bytes], declared: str | None, limit: int) -> bytes:

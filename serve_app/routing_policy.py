@@ -1,4 +1,4 @@
-"""Which text is routed on, and which experts are tried in which order."""
+"""Which text is routed on, and how the experts are ranked for it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -41,10 +41,3 @@ def decide_without_router(experts: Sequence[str], training_means: Mapping[str, f
     """When the router cannot be asked: the experts by their training means, none more probable than another."""
     order = sorted(experts, key=lambda expert: -training_means.get(expert, -math.inf))
     return Decision([(expert, 1 / len(order)) for expert in order], by_router=False)
-
-
-def order_of_attempts(decision: Decision, available: Mapping[str, bool], limit: int) -> list[str]:
-    """The experts to try: the available ones in the router's order, then, should all be down, the others."""
-    ranked = [expert for expert, _ in decision.ranked]
-    up = [expert for expert in ranked if available.get(expert, True)]
-    return (up or ranked)[:limit]

@@ -58,7 +58,7 @@ def with_system_prompt(expert: ExpertConfig, messages: list[Message]) -> list[Me
         return messages
     if messages and messages[0]["role"] == "system":
         first, *messages = messages
-        return [{"role": "system", "content": f"{expert.system_prompt}\n\n{first['content']}"}, *messages]
+        return [{"role": "system", "content": f"{expert.system_prompt}\n\n{first['content'] or ''}"}, *messages]
     return [{"role": "system", "content": expert.system_prompt}, *messages]
 
 
@@ -69,8 +69,8 @@ def fold_system(messages: list[Message]) -> list[Message]:
     system, *rest = messages
     first = next((index for index, message in enumerate(rest) if message["role"] == "user"), None)
     if first is None:
-        return [{"role": "user", "content": system["content"]}, *rest]
-    merged = {**rest[first], "content": f"{system['content']}\n\n{rest[first]['content']}"}
+        return [{"role": "user", "content": system["content"] or ""}, *rest]
+    merged = {**rest[first], "content": f"{system['content'] or ''}\n\n{rest[first]['content'] or ''}"}
     return [*rest[:first], merged, *rest[first + 1 :]]
 
 
@@ -157,7 +157,7 @@ def with_decoding(body: Mapping[str, Any], decoding: Decoding) -> dict[str, Any]
     defaults: dict[str, Any] = {"temperature": decoding.temperature, "top_p": decoding.top_p}
     if decoding.seed is not None:
         defaults["seed"] = decoding.seed
-    if "max_completion_tokens" not in body:
+    if body.get("max_completion_tokens") is None:
         defaults["max_tokens"] = decoding.max_tokens
     stop = [body["stop"]] if isinstance(body.get("stop"), str) else list(body.get("stop") or ())
     completed = {**defaults, **{name: value for name, value in body.items() if value is not None}}

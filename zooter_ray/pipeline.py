@@ -120,7 +120,9 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     outcomes = posixpath.join(labels.path, labeling.OUTCOMES)
     yield (
         "evaluation",
-        evaluation.run(config.evaluation, router, outcomes, responses, rewards, shown, run_dir, console),
+        evaluation.run(
+            config.evaluation, router, outcomes, responses, rewards, config.label_reward_model, shown, run_dir, console
+        ),
     )
 
 
@@ -136,7 +138,8 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     """
     check_secrets(config)
     scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
-    _prepare({**_expert_sources(config), **scorers, "router backbone": config.training.backbone}, console)
+    encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
+    _prepare({**_expert_sources(config), **scorers, **encoders}, console)
 
 
 def prepare_serving(config: RunConfig, console: Console) -> None:

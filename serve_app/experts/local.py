@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,12 +12,14 @@ from transformers import AutoTokenizer
 
 from serve_app.capacity import deployment_options
 from serve_app.errors import error_event
-from serve_app.replies import Refusal, Reply, gathered
+from serve_app.replies import Refusal, Reply, gathered, guarded
 from zooter_ray.chat import fold_system, takes_system_role, with_decoding, with_system_prompt
 from zooter_ray.config.generation import ExpertConfig, VllmEngine
 from zooter_ray.config.serving import ServingConfig
 from zooter_ray.package_models import resolve_source
 from zooter_ray.resources import serving_kwargs
+
+ERROR_EVENT = 'data: {"error"'
 
 
 class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
@@ -34,6 +37,11 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
 
     async def answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         """The expert's reply to a request body of `chat` or `completions`."""
+        async with aclosing(guarded(self._answer(endpoint, expert_id, body), expert_id)) as reply:
+            async for item in reply:
+                yield item
+
+    async def _answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         try:
             request = self._request(endpoint, self.experts[expert_id], body)
         except ValidationError as error:
@@ -44,14 +52,18 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
         first = await anext(items)
         first = first[0] if isinstance(first, list) else first
         if hasattr(first, "error"):
-            yield _refusal(first.error)
+            yield _refusal(first.error.code, first.error.message, first.error.param)
+        elif isinstance(first, str) and first.startswith(ERROR_EVENT):
+            told = json.loads(first.removeprefix("data: "))["error"]
+            yield _refusal(told["code"], told["message"], told.get("param"))
         elif hasattr(first, "model_dump_json"):
             first.model = expert_id
             yield first.model_dump_json().encode()
         else:
             events = self._events(first, items, expert_id)
-            async for chunk in gathered(events, self.stream_interval_s):
-                yield chunk
+            async with aclosing(gathered(events, self.stream_interval_s)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     def _request(self, endpoint: str, expert: ExpertConfig, body: dict[str, Any]) -> Any:
         """vLLM's request: the expert's template, system prompt and decoding, and what the client gave."""
@@ -70,7 +82,7 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
         waiting = [first]
         while True:
             for text in waiting:
-                if text.startswith('data: {"error"'):
+                if text.startswith(ERROR_EVENT):
                     yield error_event(500, "the expert failed while it was answering", "expert_failed")
                     return
                 yield text.replace(served, named, 1).encode()
@@ -80,11 +92,11 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
                 return
 
 
-def _refusal(error: Any) -> Refusal:
+def _refusal(code: int, message: str, param: str | None) -> Refusal:
     """What vLLM refuses. A prompt that is too long for this expert may fit into the window of another."""
-    if error.code < 500:
-        return Refusal(error.code, error.message, try_next=error.param == "input_tokens" or error.code == 429)
-    return Refusal(502, "the expert failed", try_next=True)
+    if code == 429 or code >= 500:
+        return Refusal(503 if code == 429 else 502, "the expert failed", try_next=True, reason="failed")
+    return Refusal(code, message, try_next=param == "input_tokens", reason="too long")
 
 
 def local_deployment(
@@ -101,6 +113,8 @@ def local_deployment(
             "tensor_parallel_size": engine.tensor_parallel_size,
             # Templates come from chat.py with every request; the ingress lets no client bring its own.
             "trust_request_chat_template": True,
+            # Nor does a checkpoint's generation_config.json have a say: decoding is the expert's, as in batch.
+            "generation_config": "vllm",
             **engine.engine_kwargs,
         },
         deployment_config={**deployment_options(level, serving), "ray_actor_options": {"num_cpus": 0}},

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from itertools import cycle, islice
 from typing import Any
 
@@ -10,7 +11,7 @@ from ray.serve import Application
 
 from serve_app import replies
 from serve_app.capacity import deployment_options
-from serve_app.replies import DONE, Refusal, Reply, gathered
+from serve_app.replies import DONE, Refusal, Reply, gathered, guarded
 from zooter_ray.chat import Response, with_decoding
 from zooter_ray.config.generation import DummyEngine, ExpertConfig
 from zooter_ray.config.serving import ServingConfig
@@ -27,6 +28,11 @@ class SimulatedExpert:
 
     async def answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         """The expert's reply to a request body of `chat` or `completions`."""
+        async with aclosing(guarded(self._answer(endpoint, expert_id, body), expert_id)) as reply:
+            async for item in reply:
+                yield item
+
+    async def _answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         body = with_decoding(body, self.experts[expert_id].decoding)
         query = body["messages"][-1]["content"] if endpoint == "chat" else body["prompt"]
         limit = body.get("max_completion_tokens") or body["max_tokens"]
@@ -34,11 +40,15 @@ class SimulatedExpert:
             log_request(self.engine.request_log, expert_id)
         response = simulate(self.engine, expert_id, query or "", "*", None, 0, limit)
         await asyncio.sleep(self.engine.first_token_s)
+        if self.engine.breaks_after == 0:
+            raise RuntimeError("simulated defect of expert " + expert_id)
         if response.error:
-            yield Refusal(502, "the expert failed", try_next=True)
+            yield Refusal(502, "the expert failed", try_next=True, reason="failed")
         elif body.get("stream"):
-            async for chunk in gathered(self._events(endpoint, expert_id, response), self.stream_interval_s):
-                yield chunk
+            events = self._events(endpoint, expert_id, response)
+            async with aclosing(gathered(events, self.stream_interval_s)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         else:
             await asyncio.sleep(response.seconds - self.engine.first_token_s)
             whole = replies.chat_reply if endpoint == "chat" else replies.completion_reply
@@ -54,6 +64,8 @@ class SimulatedExpert:
         for number, piece in enumerate(_pieces(response)):
             if number:
                 await asyncio.sleep(self.engine.per_token_s)
+            if number == self.engine.breaks_after:
+                raise RuntimeError("simulated defect of expert " + expert_id)
             yield (
                 replies.chat_chunk(expert_id, reply_id, {"content": piece})
                 if endpoint == "chat"

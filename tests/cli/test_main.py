@@ -40,7 +40,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
-    assert all(command in printed for command in ("demo", "run", "distill", "route", "evaluate"))
+    assert all(command in printed for command in ("demo", "run", "distill", "route", "evaluate", "serve"))
 
 
 def refused(capfd: pytest.CaptureFixture[str], arguments: list[str]) -> str:

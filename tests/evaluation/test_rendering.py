@@ -14,8 +14,8 @@ from rich.console import Console
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.evaluation.learned import TrainingRows, learn
 from zooter_ray.evaluation.rendering.markdown import markdown
-from zooter_ray.evaluation.rendering.page import page, picture
-from zooter_ray.evaluation.rendering.plots import plots_of
+from zooter_ray.evaluation.rendering.page import page
+from zooter_ray.evaluation.rendering.plots import picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.rendering.terminal import method_table, source_table, summary
 from zooter_ray.evaluation.report import Evidence, build_report
@@ -39,7 +39,7 @@ def evidence(rows: int = 90, **changed: Any) -> Evidence:
         "query_ids": [f"q{row:03}" for row in range(rows)],
         "queries": [HOSTILE if row == 0 else f"Query {row} about {sources[row]}?" for row in range(rows)],
         "sources": sources,
-        "tags": [[source, "short"] for source in sources],
+        "tags": [[source, r"$5 or $\frac{10}$"] for source in sources],
         "splits": ["eval"] * rows,
         "rewards_QM": rewards_QM,
         "metrics_QM": metrics_QM,
@@ -91,7 +91,7 @@ def test_the_best_of_each_source_but_the_oracles_is_bold(report: Report) -> None
 
 def test_the_summary_is_in_sentences(report: Report) -> None:
     assert summary(report)[0].startswith("The best single expert, chosen on training data, is ")
-    assert summary(report)[1:-1] == report.verdicts
+    assert summary(report)[1:-1] == list(report.verdicts.values())
     assert summary(report)[-1].startswith("zooter closes ")
 
 
@@ -101,7 +101,7 @@ def test_markdown_holds_every_method_and_keeps_its_columns(report: Report) -> No
     methods = table[: len(report.methods) + 1]
     assert {line.replace("\\|", "").count("|") for line in methods} == {methods[0].count("|")}
     assert any(line.startswith("| reward ranking: ultrarm |") for line in methods)
-    assert all(f"- {verdict}" in lines for verdict in report.verdicts)
+    assert all(f"- {verdict}" in lines for verdict in report.verdicts.values())
 
 
 def test_every_plot_has_its_numbers_as_csv(report: Report) -> None:

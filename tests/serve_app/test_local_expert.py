@@ -92,6 +92,13 @@ def test_a_plain_completion_goes_on_with_the_prompt(client: openai.OpenAI) -> No
     assert reply.choices[0].prompt_token_ids.count(2) == 1, "without its <bos> Gemma only babbles"
 
 
+def test_a_conversation_goes_on_with_what_was_answered(client: openai.OpenAI) -> None:
+    first = client.chat.completions.create(model="smollm2", messages=ask(QUERY))
+    messages = [*ask(QUERY), first.choices[0].message, *ask("And 7 plus 8?")]
+    reply = client.chat.completions.create(model="smollm2", messages=messages)
+    assert reply.choices[0].message.content
+
+
 def test_routed_queries_are_answered_by_the_routers_choice(service: Service, client: openai.OpenAI) -> None:
     for expert in ("smollm2", "gemma3-fewshot"):
         raw = client.chat.completions.with_raw_response.create(model="zooter", messages=ask(service.query_for(expert)))

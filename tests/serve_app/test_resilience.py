@@ -18,7 +18,7 @@ from serve_app.availability import running_replicas
 from tests.serve_app.conftest import Service, make_router, serving, simulated, wait_until
 
 pytestmark = pytest.mark.slow
-EXPERTS = ["steady", "fragile", "narrow", "elastic"]
+EXPERTS = ["steady", "fragile", "narrow", "elastic", "lengthy"]
 ONE = {"max_ongoing_requests": 64, "target_ongoing_requests": 48, "num_cpus": 0.1}
 
 
@@ -31,6 +31,7 @@ def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         simulated("fragile", tokens=20, per_token_s=0.02),
         simulated("narrow", tokens=10, per_token_s=0.05),
         simulated("elastic", tokens=10, per_token_s=0.05),
+        {**simulated("lengthy", tokens=600, per_token_s=0.05), "decoding": {"max_tokens": 600}},
     ]
     elastic = {
         "min_replicas": 1, "max_replicas": 3, "target_ongoing_requests": 4, "max_ongoing_requests": 8,
@@ -38,8 +39,9 @@ def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "num_cpus": 0.1,
     }  # fmt: skip
     narrow = {"max_ongoing_requests": 2, "target_ongoing_requests": 2, "max_queued_requests": 2, "num_cpus": 0.1}
+    alone = {"max_ongoing_requests": 1, "target_ongoing_requests": 1, "max_queued_requests": 1, "num_cpus": 0.1}
     settings = {
-        "expert": ONE, "experts": {"elastic": elastic, "narrow": narrow}, "retry_after_s": 3,
+        "expert": ONE, "experts": {"elastic": elastic, "narrow": narrow, "lengthy": alone}, "retry_after_s": 3,
         "ingress": {**ONE, "max_ongoing_requests": 128, "max_queued_requests": 128}, "router": ONE,
     }  # fmt: skip
     args = ServeArgs.model_validate({"router": str(directory), "experts": experts, "serving": settings})
@@ -93,6 +95,7 @@ def test_no_routed_request_fails_when_an_expert_is_killed_under_load(service: Se
 
     replies = under_load(service, chat("zooter", query), clients=12, seconds=4, meanwhile=kill)
     assert {reply.status_code for reply in replies} == {200}
+    assert max(reply.elapsed.total_seconds() for reply in replies) < 5, "nobody waits for the replica to come back"
     answered = by_expert(replies)
     assert answered["fragile"] > 0
     assert answered["steady"] > 0
@@ -110,6 +113,17 @@ def test_a_stream_that_breaks_ends_with_an_error_event(service: Service) -> None
             list(stream)
     assert caught.value.code == "expert_failed"
     assert "Actor" not in str(caught.value)
+
+
+def test_a_client_that_leaves_makes_room_for_the_next(service: Service) -> None:
+    for _ in range(3):  # half a minute each, if it were not for the client's leaving
+        started = time.monotonic()
+        with httpx.stream(
+            "POST", f"{service.url}/v1/chat/completions", json=chat("lengthy", stream=True), timeout=20
+        ) as reply:
+            assert reply.status_code == 200
+            next(reply.iter_raw())
+        assert time.monotonic() - started < 10
 
 
 def test_over_capacity_is_told_at_once_with_a_time_to_come_back(service: Service) -> None:
@@ -152,6 +166,9 @@ def test_without_its_router_the_service_still_answers(service: Service) -> None:
     kill_replicas(service, "router")
     replies = under_load(service, chat("zooter", "anything"), clients=2, seconds=1)
     assert {reply.status_code for reply in replies} == {200}
+    without = [reply for reply in replies if "x-zooter-probability" not in reply.headers]
+    assert without, "some were decided without the router"
+    assert set(by_expert(without)) == {"steady"}, "the best by training means"
     wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 200, 30)
     found = httpx.post(f"{service.url}/v1/route", json={"query": "anything"}).json()
     assert found["by_router"]

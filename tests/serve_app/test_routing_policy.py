@@ -1,11 +1,11 @@
-"""Which text is routed on, and who is tried in which order."""
+"""Which text is routed on, and how the experts are ranked for it."""
 
 import math
 
 import pytest
 
 from serve_app.requests import Message
-from serve_app.routing_policy import Decision, decide, decide_without_router, order_of_attempts, text_to_route
+from serve_app.routing_policy import decide, decide_without_router, text_to_route
 
 CONVERSATION = [
     Message(role="system", content="Be brief."),
@@ -42,14 +42,3 @@ def test_without_a_router_training_means_rank_the_experts() -> None:
     decision = decide_without_router(["a", "b", "c"], {"a": 0.1, "b": 0.5})
     assert [expert for expert, _ in decision.ranked] == ["b", "a", "c"]
     assert not decision.by_router
-
-
-def test_experts_that_are_down_are_passed_over() -> None:
-    decision = Decision([("a", 0.5), ("b", 0.3), ("c", 0.2)])
-    assert order_of_attempts(decision, {"a": False, "b": True, "c": True}, limit=3) == ["b", "c"]
-    assert order_of_attempts(decision, {}, limit=2) == ["a", "b"]
-
-
-def test_if_all_seem_to_be_down_they_are_tried_all_the_same() -> None:
-    decision = Decision([("a", 0.5), ("b", 0.5)])
-    assert order_of_attempts(decision, {"a": False, "b": False}, limit=3) == ["a", "b"]

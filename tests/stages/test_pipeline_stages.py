@@ -89,7 +89,10 @@ def test_the_report_compares_with_random_single_and_oracle(
     assert means["random"] == means["adder"] == means["namer"] == means["best single"] == 0.5
     assert means["oracle"] == 1.0
     assert report["rows"] == 12
-    assert len(report["verdicts"]) == 2
+    assert set(report["verdicts"]) == {"random", "best single", "best per source", "best per tag", "nearest neighbours"}
+    files = {path.name for path in Path(result.report).parent.iterdir()}
+    assert {"report.html", "report.md", "metric_per_source.png", "metric_per_source.csv", "manifest.json"} <= files
+    assert all(expert["response"] for case in report["cases"] for expert in case["experts"])
 
 
 def test_a_second_run_makes_nothing_anew(finished: dict[str, Any], settings: dict[str, Any], console: Console) -> None:

@@ -59,6 +59,7 @@ def test_smollm2_goes_through_every_stage(settings: dict[str, Any], console: Con
 
     report = read_json(result.report)
     assert {method["method"] for method in report["methods"]} == {
-        "random", "smollm2", "smollm2-brief", "best single", "zooter", "oracle",
+        "random", "smollm2", "smollm2-brief", "best single", "best per source", "best per tag", "nearest neighbours",
+        "reward ranking: reference", "zooter", "oracle",
     }  # fmt: skip
     assert "smollm2-brief (same weights as smollm2)" in [method["shown"] for method in report["methods"]]

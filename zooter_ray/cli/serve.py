@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
@@ -54,17 +54,22 @@ def service(config: RunConfig, router: str | None, console: Console) -> Iterator
         experts=config.generation.experts,
         serving=config.serving,
     )
+    application = build_app(args)
     with connected(config.ray):
-        application = build_app(args)
         started = time.monotonic()
         serve.start(http_options={"host": host, "port": port})
+        others = set(serve.status().applications) - {APP}
+        executor = ThreadPoolExecutor(1)
         try:
-            with ThreadPoolExecutor(1) as executor:
-                running = executor.submit(serve.run, application, name=APP)
-                show_what_is_up(running, started, console)
+            running = executor.submit(serve.run, application, name=APP)
+            show_what_is_up(running, started, console)
             yield f"http://{host}:{port}/v1"
         finally:
-            serve.shutdown()
+            if others:
+                serve.delete(APP)  # on a cluster that serves more than this
+            else:
+                serve.shutdown()
+            executor.shutdown(wait=False)
 
 
 def show_what_is_up(running: "Future[object]", started: float, console: Console) -> None:
@@ -119,5 +124,6 @@ def show_how_to_call(url: str, console: Console) -> None:
 
 
 def wait_for_interrupt() -> None:
-    """Sleep until Ctrl-C."""
-    threading.Event().wait()
+    """Sleep until Ctrl-C, which is how a service is meant to end."""
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

@@ -52,7 +52,7 @@ class HttpEngine(Config):
 class DummyEngine(Config):
     """A simulated expert: deterministic answers and a simple model of time. For tests and benchmarks."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "request_log", "concurrency"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "request_log", "concurrency", "breaks_after"})
     kind: Literal["dummy"] = "dummy"
     first_token_s: float = Field(0.0, ge=0, description="time to first token")
     per_token_s: float = Field(0.0, ge=0, description="time per further token")
@@ -62,6 +62,9 @@ class DummyEngine(Config):
         description="share of queries per source that are answered with their reference; `*` is any other source",
     )
     failure_rate: float = Field(0.0, ge=0, le=1)
+    breaks_after: int | None = Field(
+        None, ge=0, description="served, it raises after so many tokens: what a defect of an engine looks like"
+    )
     seed: int = 0
     concurrency: int = Field(16, ge=1, description="requests under way at once, per worker")
     request_log: str | None = Field(None, description="file to which every request adds a line; for counting")

@@ -10,7 +10,7 @@ from zooter_ray.config.generation import GenerationConfig
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.queries import QueriesConfig
 from zooter_ray.config.scoring import ScoringConfig
-from zooter_ray.config.serving import ServingConfig
+from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.config.training import TrainingConfig
 
 
@@ -38,9 +38,7 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _serving_names_experts(self) -> Self:
-        ids = [expert.id for expert in self.generation.experts]
-        if unknown := sorted(set(self.serving.experts) - set(ids)):
-            raise ValueError(f"serving.experts names {unknown[0]!r}, which is none of {', '.join(ids)}")
+        check_capacities(self.serving, self.generation.experts)
         return self
 
     @model_validator(mode="after")

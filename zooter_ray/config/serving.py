@@ -1,10 +1,12 @@
 """Settings of the service: how queries are routed, and how much each level of it takes on."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config
+from zooter_ray.config.generation import ExpertConfig
 
 
 class LevelConfig(Config):
@@ -22,7 +24,7 @@ class LevelConfig(Config):
     upscale_delay_s: float = Field(10, ge=0)
     downscale_delay_s: float = Field(300, ge=0)
     metrics_interval_s: float = Field(2, gt=0, description="how often load is looked at")
-    num_cpus: float = Field(0.25, ge=0, description="of a replica; an engine's own resources come on top")
+    num_cpus: float = Field(0.25, ge=0, description="of a replica; one with a vLLM engine takes the engine's resources")
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
@@ -69,3 +71,14 @@ class ServingConfig(Config):
     retry_after_s: int = Field(2, ge=1, description="what a client is told when there is no capacity")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+
+
+def check_capacities(serving: ServingConfig, experts: Sequence[ExpertConfig]) -> None:
+    """Refuse a capacity for what is no expert with an engine of its own; those that share one share its capacity too.
+
+    Raises:
+        ValueError: naming it.
+    """
+    owners = [expert.id for expert in experts if expert.same_weights_as is None]
+    if unknown := sorted(set(serving.experts) - set(owners)):
+        raise ValueError(f"serving.experts names {unknown[0]!r}; experts with an engine are {', '.join(owners)}")

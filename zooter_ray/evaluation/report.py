@@ -45,6 +45,7 @@ class Evidence:
     learned: Learned
     shown: Mapping[str, str]  # how expert ids are shown
     temperature: float  # T of the soft labels
+    label_reward_model: str = "rewards"  # whose rewards the outcomes hold
     neighbours_Q: np.ndarray | None = None
     reward_models: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M)
     other_routers: Mapping[str, np.ndarray] = field(default_factory=dict)  # choices (Q,)
@@ -104,8 +105,8 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
         np.array([router.value_Q - method.value_Q for method in methods]), sources, config.draws, config.confidence,
         config.seed,
     )  # fmt: skip
-    costs = [None if method.cost_Q is None else float(method.cost_Q.mean()) for method in methods]
-    unit = None if single.cost_Q is None else float(single.cost_Q.mean())
+    costs = [None if method.cost_Q is None else mean_over_sources(method.cost_Q, sources) for method in methods]
+    unit = None if single.cost_Q is None else mean_over_sources(single.cost_Q, sources)
     front = pareto_front(mean_K.tolist(), costs, [method.kind != "oracle" for method in methods])
     return [
         MethodResult(
@@ -167,22 +168,22 @@ def calibration(probabilities_QM: np.ndarray, value_QM: np.ndarray) -> Calibrati
 def entropy(evidence: Evidence) -> Entropy:
     """Reward entropy of every row against what its highest reward is worth."""
     outcomes = evidence.outcomes
-    name, rewards_QM = next(iter(evidence.reward_models.items()), ("rewards", outcomes.rewards_QM))
+    rewards_QM = outcomes.rewards_QM
     entropy_Q = reward_entropy(rewards_QM, evidence.temperature)
     value_Q = values(outcomes)[np.arange(len(rewards_QM)), rewards_QM.argmax(axis=1)]
     points = list(zip(entropy_Q.tolist(), value_Q.tolist(), strict=True))
     return Entropy(
-        reward_model=name,
+        reward_model=evidence.label_reward_model,
         temperature=evidence.temperature,
         points=points[:: -(-len(points) // SHOWN_POINTS)],
         bins=[EntropyPoint(entropy=x, value=y, rows=rows) for x, y, rows in binned_means(entropy_Q, value_Q)],
     )
 
 
-def verdicts(results: Sequence[MethodResult], confidence: float) -> list[str]:
+def verdicts(results: Sequence[MethodResult], confidence: float) -> dict[str, str]:
     """A plain sentence about zooter against a random choice, and one against each baseline."""
     compared = [result for result in results if result.kind in ("random", "baseline", "other_router")]
-    return [_verdict(result, confidence) for result in compared]
+    return {result.method: _verdict(result, confidence) for result in compared}
 
 
 def _verdict(other: MethodResult, confidence: float) -> str:

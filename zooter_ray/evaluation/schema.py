@@ -29,7 +29,7 @@ class MethodResult(Part):
     per_source: dict[str, float]
     mean_task_rank: float
     uplift: float
-    generated_tokens: float | None  # per query
+    generated_tokens: float | None  # per query, mean over the sources
     relative_cost: float | None  # to the best single expert
     pareto: bool  # nothing that can be had is both cheaper and better
     zooter_ahead: Difference | None  # None for zooter itself
@@ -117,7 +117,7 @@ class Report(Part):
     confidence: float
     draws: int
     gap_closed: float | None
-    verdicts: list[str]
+    verdicts: dict[str, str]  # method -> one plain sentence about zooter and it
     router_share: dict[str, dict[str, float]]  # source, or `all` -> expert -> share of the rows
     oracle_share: dict[str, float]  # ties are shared
     expertise: Expertise | None

@@ -15,14 +15,14 @@ from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
 from zooter_ray.evaluation.rendering.markdown import markdown
-from zooter_ray.evaluation.rendering.page import page, picture
-from zooter_ray.evaluation.rendering.plots import plots_of
+from zooter_ray.evaluation.rendering.page import page
+from zooter_ray.evaluation.rendering.plots import picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import Report
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import track
-from zooter_ray.router.directory import check_pool, read_baseline_arrays
+from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import RESPONSES, REWARDS
 
@@ -33,7 +33,8 @@ PREDICTED_TOGETHER = 256
 def unit(config: EvaluationConfig, router: Unit, rewards: Mapping[str, Mapping[str, Unit]], run_dir: str) -> Unit:
     """The one unit of this stage."""
     inputs = [router, *(unit for units in rewards.values() for unit in units.values())]
-    return make_unit(run_dir, STAGE, "report", config.identity(), inputs)
+    others = [read_card(directory).data_fingerprint for directory in config.other_routers]
+    return make_unit(run_dir, STAGE, "report", {**config.identity(), "other_routers": others}, inputs)
 
 
 def run(
@@ -42,6 +43,7 @@ def run(
     outcomes_path: str,
     responses: Mapping[str, Unit],
     rewards: Mapping[str, Mapping[str, Unit]],
+    label_reward_model: str,
     shown: Mapping[str, str],
     run_dir: str,
     console: Console,
@@ -54,6 +56,7 @@ def run(
         outcomes_path: outcomes of every query of the run.
         responses: units of the responses by expert, for the cases.
         rewards: units of the rewards by reward model and expert, for reward model ranking.
+        label_reward_model: the one of them whose rewards were distilled.
         shown: how expert ids are shown.
         run_dir: where the run lives.
         console: where progress is shown.
@@ -71,7 +74,7 @@ def run(
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
     learned = learned_from_json(predictor.card.baselines, read_baseline_arrays(router.path))
     ranked = {name: rewards_of(units, held_out) for name, units in rewards.items()}
-    evaluate(config, predictor, held_out, learned, shown, ranked, responses, report.path, console)
+    evaluate(config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model)
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     return report
 
@@ -86,6 +89,7 @@ def evaluate(
     responses: Mapping[str, Unit],
     output: str,
     console: Console,
+    label_reward_model: str = "rewards",
 ) -> None:
     """Write the report on these rows into the directory `output`."""
     probabilities_QM = predict(predictor, outcomes.queries, console)
@@ -99,6 +103,7 @@ def evaluate(
         learned=learned,
         shown=shown,
         temperature=predictor.card.temperature,
+        label_reward_model=label_reward_model,
         neighbours_Q=neighbours(config, learned, outcomes.queries),
         reward_models=reward_models,
         other_routers=dict(other_routers(config, outcomes, console)),
@@ -134,17 +139,17 @@ def neighbours(config: EvaluationConfig, learned: Learned, queries: Sequence[str
 
 def other_routers(config: EvaluationConfig, outcomes: Outcomes, console: Console) -> Iterator[tuple[str, np.ndarray]]:
     """Name and choices (Q,) of the other routers that are compared; one of hard labels is named so."""
-    for directory in config.other_routers:
+    for number, directory in enumerate(config.other_routers, start=1):
         predictor = RouterPredictor(directory)
         check_pool(predictor.card, outcomes.experts, directory, "the outcomes")
         kind = "hard-label router" if predictor.card.loss == "hard_label" else "router"
-        name = f"{kind} {posixpath.basename(directory.rstrip('/'))}"
+        name = kind if len(config.other_routers) == 1 else f"{kind} {number}"
         chosen_Q = predict(predictor, outcomes.queries, console, name).argmax(axis=1)
         yield name, np.array([outcomes.experts.index(predictor.experts[choice]) for choice in chosen_Q])
 
 
 def rewards_of(units: Mapping[str, Unit], outcomes: Outcomes) -> np.ndarray:
-    """Rewards (Q, M) of one reward model for these rows, samples averaged; -inf where it gave none."""
+    """Rewards (Q, M) of one reward model for these rows, samples averaged; -inf where it gave none to an expert."""
     position = {query_id: row for row, query_id in enumerate(outcomes.query_ids)}
     total_QM, count_QM = np.zeros((2, len(position), len(outcomes.experts)))
     for index, expert in enumerate(outcomes.experts):
@@ -153,7 +158,8 @@ def rewards_of(units: Mapping[str, Unit], outcomes: Outcomes) -> np.ndarray:
             if (row := position.get(query_id)) is not None:
                 total_QM[row, index] += reward
                 count_QM[row, index] += 1
-    return np.where(count_QM > 0, total_QM / np.maximum(count_QM, 1), -np.inf)
+    mean_QM = np.where(count_QM > 0, total_QM / np.maximum(count_QM, 1), -np.inf)
+    return np.where((count_QM > 0).any(axis=1, keepdims=True), mean_QM, 0.0)
 
 
 def responses_of(units: Mapping[str, Unit], query_ids: set[str]) -> Responses:

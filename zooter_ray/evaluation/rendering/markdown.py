@@ -50,5 +50,11 @@ def _row(report: Report, method: MethodResult) -> list[str]:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    escaped = [[" ".join(cell.replace("|", "\\|").split())[:200] for cell in row] for row in rows]
-    return [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in escaped)]
+    first, *others = [[_cell(cell) for cell in row] for row in [header, *rows]]
+    return [f"| {' | '.join(first)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in others)]
+
+
+def _cell(text: str) -> str:
+    """Other people's text in one cell: on one line, cut, and without a meaning of its own."""
+    cut = " ".join(text.split())[:200]
+    return cut.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -1,14 +1,13 @@
 """The report as one HTML page that needs nothing beside it: styles and plots are inside, scripts there are none."""
 
 import base64
-import io
 from collections.abc import Mapping
 from itertools import groupby
 
 import jinja2
 from matplotlib.figure import Figure
 
-from zooter_ray.evaluation.rendering.plots import PLOTS
+from zooter_ray.evaluation.rendering.plots import PLOTS, picture
 from zooter_ray.evaluation.rendering.terminal import summary
 from zooter_ray.evaluation.schema import Case, Report
 
@@ -30,6 +29,7 @@ def page(report: Report, figures: Mapping[str, Figure]) -> str:
         zooter=report.of_kind("router"),
         oracle=report.of_kind("oracle"),
         single=report.named("best single"),
+        headline=report.verdicts["best single"],
     )
 
 
@@ -40,11 +40,3 @@ def _source(case: Case) -> str:
 def data_uri(figure: Figure) -> str:
     """A figure as the address of an SVG picture; its letters are outlines, so no font is needed."""
     return "data:image/svg+xml;base64," + base64.b64encode(picture(figure, "svg")).decode()
-
-
-def picture(figure: Figure, kind: str) -> bytes:
-    """A figure as the content of a file: svg or png."""
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {}
-    figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return buffer.getvalue()

@@ -1,9 +1,11 @@
 """The report's plots: one function each, from a report to a matplotlib figure."""
 
+import io
 from collections.abc import Callable
 from textwrap import fill
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -173,4 +175,13 @@ def plots_of(report: Report) -> dict[str, Figure]:
     missing = set() if report.expertise else {"expertise"}
     if all(method.generated_tokens is None for method in report.methods):
         missing.add("quality_against_cost")
-    return {name: draw(report) for name, (draw, _) in PLOTS.items() if name not in missing}
+    with matplotlib.rc_context({"text.parse_math": False}):  # tags are other people's text, `$` and all
+        return {name: draw(report) for name, (draw, _) in PLOTS.items() if name not in missing}
+
+
+def picture(figure: Figure, kind: str) -> bytes:
+    """A figure as the content of a file: svg or png."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"text.parse_math": False}):
+        figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else {})
+    return buffer.getvalue()

@@ -59,7 +59,7 @@ def _method_cells(method: MethodResult) -> Iterator[str]:
 def summary(report: Report) -> list[str]:
     """The sentences below the tables."""
     lines = [f"The best single expert, chosen on training data, is {report.experts[report.best_single]}."]
-    lines += report.verdicts
+    lines += report.verdicts.values()
     if report.gap_closed is not None:
         lines.append(f"zooter closes {report.gap_closed:.0%} of the gap from the best single expert to the oracle.")
     return lines
