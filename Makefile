@@ -11,7 +11,7 @@ demo: $(VENV)/.project
 	$(BIN)/zooter demo $(ARGS)
 
 test: $(VENV)/.project
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.project
 	$(BIN)/ruff check

@@ -7,7 +7,7 @@ serve deploy serve_app/configs/demo.yaml
 from ray import serve
 from ray.serve import Application
 
-from serve_app.args import ServeArgs, check_pools_match
+from serve_app.args import ServeArgs
 from serve_app.capacity import deployment_options
 from serve_app.experts.remote import remote_deployment
 from serve_app.experts.simulated import simulated_deployment
@@ -16,7 +16,6 @@ from serve_app.router_deployment import router_deployment
 from zooter_ray.config.generation import Engine, ExpertConfig, HttpEngine, VllmEngine
 from zooter_ray.config.serving import ServingConfig
 from zooter_ray.experts import engine_groups, shown_names
-from zooter_ray.router.directory import local_copy, read_card
 
 HEADROOM = 64
 
@@ -28,9 +27,7 @@ def build_app(args: ServeArgs) -> Application:
         ConfigError: if router and experts do not belong together, or an API key is missing.
     """
     pool, serving, router = args.pool(), args.settings(), args.router_directory()
-    with local_copy(router) as directory:
-        card = read_card(directory)
-    check_pools_match(card.experts, pool, router)
+    card = args.router_card()
     handles: dict[str, Application] = {}
     deployment_of: dict[str, str] = {}
     for engine, experts in engine_groups(pool):

@@ -10,6 +10,7 @@ from zooter_ray.config.base import Config
 from zooter_ray.config.generation import ExpertConfig, GenerationConfig
 from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.errors import ConfigError
+from zooter_ray.router.directory import RouterCard, local_copy, read_card
 
 
 class ServeArgs(Config):
@@ -45,6 +46,22 @@ class ServeArgs(Config):
             raise ConfigError("give `router`, since there is no `config` whose run has made one")
         return router_of_run(load_config(self.config).run_dir)
 
+    def router_card(self) -> RouterCard:
+        """What the router was made from.
+
+        Raises:
+            ConfigError: if it routes to another pool.
+        """
+        router = self.router_directory()
+        with local_copy(router) as directory:
+            card = read_card(directory)
+        ids = [expert.id for expert in self.pool().experts]
+        if sorted(card.experts) != sorted(ids):
+            raise ConfigError(
+                f"router {router} routes to {', '.join(card.experts)}, but the experts to serve are {', '.join(ids)}"
+            )
+        return card
+
     def pool(self) -> GenerationConfig:
         """The experts, checked as a pool."""
         if self.config is not None:
@@ -70,12 +87,3 @@ def router_of_run(run_dir: str) -> str:
     if router is None:
         raise ConfigError(f"the run in {run_dir} has no router yet; run it first, or name a router directory")
     return str(router)
-
-
-def check_pools_match(router_experts: list[str], pool: GenerationConfig, router: str) -> None:
-    """Refuse a router of another pool."""
-    ids = [expert.id for expert in pool.experts]
-    if sorted(router_experts) != sorted(ids):
-        raise ConfigError(
-            f"router {router} routes to {', '.join(router_experts)}, but the experts to serve are {', '.join(ids)}"
-        )

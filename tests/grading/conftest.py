@@ -4,13 +4,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 
-def children(process: int | str = "self") -> list[str]:
+def children(process: int | None = None) -> list[str]:
     """Ids of a process's children, zombies included."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    return [str(child.pid) for child in psutil.Process(process).children()]
 
 
 @pytest.fixture

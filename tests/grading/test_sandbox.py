@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from zooter_ray.errors import SandboxError
@@ -16,10 +17,9 @@ from zooter_ray.grading.sandbox import SandboxLimits, run_python
 pytestmark = pytest.mark.usefixtures("nothing_is_left_behind")
 
 
-def children(process: int | str = "self") -> list[str]:
+def children(process: int | None = None) -> list[str]:
     """Ids of a process's children, zombies included."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    return [str(child.pid) for child in psutil.Process(process).children()]
 
 
 def status(process: str) -> str:

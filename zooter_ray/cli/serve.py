@@ -54,8 +54,9 @@ def service(config: RunConfig, router: str | None, console: Console) -> Iterator
         experts=config.generation.experts,
         serving=config.serving,
     )
-    application = build_app(args)
+    args.router_card()  # what is wrong with it is known before Ray is started
     with connected(config.ray):
+        application = build_app(args)
         started = time.monotonic()
         serve.start(http_options={"host": host, "port": port})
         others = set(serve.status().applications) - {APP}
