@@ -11,7 +11,7 @@ demo: $(VENV)/.project
 	$(BIN)/zooter demo $(ARGS)
 
 test: $(VENV)/.project
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.project
 	$(BIN)/ruff check

@@ -30,7 +30,8 @@ def build_app(args: ServeArgs) -> Application:
     card = args.router_card()
     handles: dict[str, Application] = {}
     deployment_of: dict[str, str] = {}
-    for engine, experts in engine_groups(pool):
+    for engine, group in engine_groups(pool):
+        experts = sorted(group, key=lambda expert: expert.engine is None)  # the engine's owner first
         name = f"expert-{experts[0].id}"
         application = expert_deployment(engine, experts, name, serving)
         handles.update({expert.id: application for expert in experts})

@@ -97,6 +97,7 @@ def test_no_routed_request_fails_when_an_expert_is_killed_under_load(service: Se
     assert {reply.status_code for reply in replies} == {200}
     assert max(reply.elapsed.total_seconds() for reply in replies) < 5, "nobody waits for the replica to come back"
     answered = by_expert(replies)
+    print(f"an expert killed under load: {len(replies)} requests, all 200; answered by {dict(answered)}")
     assert answered["fragile"] > 0
     assert answered["steady"] > 0
     wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 30)
@@ -158,6 +159,7 @@ def test_rising_and_falling_load_moves_replicas_from_one_to_three_and_back(servi
         replies += under_load(service, chat("elastic"), clients=1, seconds=1)
     done.set()
     watcher.join()
+    print(f"replicas under rising and falling load: {counts}; {len(replies)} requests")
     assert Counter(reply.status_code for reply in replies) == {200: len(replies)}
     assert (counts[0], max(counts), counts[-1]) == (1, 3, 1)
 

@@ -43,14 +43,21 @@ def distilled(tmp_path: Path, console: Console, name: str, **settings: Any) -> U
     outcomes.write_text("".join(json.dumps(row) + "\n" for row in rows))
     labels, read = labeling.run_on_outcomes(LABELING, str(outcomes), str(tmp_path / name), console)
     config = TrainingConfig.model_validate(
-        {"backbone": str(backbone), "epochs": 2, "batch_size": 8, "max_length": 16, "learning_rate": 1e-3, **settings}
+        {
+            "backbone": str(backbone),
+            "epochs": EPOCHS,
+            "batch_size": 8,
+            "max_length": 16,
+            "learning_rate": 1e-3,
+            **settings,
+        }
     )
     return training.run(config, LABELING, labels, read.experts, str(tmp_path / name), console)
 
 
 @pytest.fixture(scope="module")
 def one_worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Unit]:
-    """A router distilled by one worker, and the folder it lies in."""
+    """A router distilled by one worker, unharmed, and the folder it lies in."""
     folder = tmp_path_factory.mktemp("training")
     return folder, distilled(folder, Console(file=io.StringIO()), "one")
 
@@ -61,7 +68,7 @@ def test_two_workers_learn_what_one_worker_learns(one_worker: tuple[Path, Unit],
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):
-        assert epoch_of_two == pytest.approx(epoch_of_one, rel=1e-4)
+        assert epoch_of_two == pytest.approx(epoch_of_one, rel=1e-3, abs=1e-6)
     queries = ["sum of 7", "name of 12", "something else"]
     assert RouterPredictor(two.path)(queries) == pytest.approx(RouterPredictor(one.path)(queries), abs=1e-3)
 
@@ -85,14 +92,13 @@ def test_the_best_epoch_is_kept(one_worker: tuple[Path, Unit], console: Console)
 def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(
     one_worker: tuple[Path, Unit], console: Console
 ) -> None:
-    folder, _ = one_worker
+    folder, unharmed = one_worker
     killed: list[int] = []
     killer = threading.Thread(target=kill_worker_after_a_checkpoint, args=(folder / "killed", killed))
     killer.start()
-    survivor = distilled(folder, console, "killed", epochs=EPOCHS)
+    survivor = distilled(folder, console, "killed")
     killer.join()
     assert killed, "the worker was killed in the middle"
-    unharmed = distilled(folder, console, "unharmed", epochs=EPOCHS)
     assert read_card(survivor.path).validation == read_card(unharmed.path).validation
     queries = ["sum of 7", "name of 12"]
     assert RouterPredictor(survivor.path)(queries) == pytest.approx(RouterPredictor(unharmed.path)(queries), abs=1e-6)
