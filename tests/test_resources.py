@@ -3,7 +3,14 @@
 import pytest
 from pydantic import ValidationError
 
-from zooter_ray.resources import StageResources, actor_kwargs, engine_kwargs, training_kwargs, worker_range
+from zooter_ray.resources import (
+    StageResources,
+    actor_kwargs,
+    engine_kwargs,
+    serving_kwargs,
+    training_kwargs,
+    worker_range,
+)
 
 CPU = StageResources(num_cpus=2, workers=3)
 GPU = StageResources(num_cpus=4, num_gpus=1, accelerator_type="A100-80G", workers=(2, 8))
@@ -40,6 +47,17 @@ def test_an_engine_gets_one_bundle_per_tensor_parallel_worker() -> None:
 def test_the_bundles_of_an_engine_are_not_one_and_the_same_object() -> None:
     first, second = engine_kwargs(GPU, tensor_parallel_size=2)["placement_group_config"]["bundles"]
     assert first is not second
+
+
+def test_a_served_engine_is_told_what_machine_it_runs_on() -> None:
+    assert serving_kwargs(CPU, tensor_parallel_size=1) == {
+        "placement_group_config": {"bundles": [{"CPU": 2.0}]},
+        "accelerator_config": {"kind": "cpu"},
+    }
+    assert serving_kwargs(GPU, tensor_parallel_size=2) == {
+        "placement_group_config": {"bundles": [{"CPU": 4.0, "GPU": 1.0}] * 2},
+        "accelerator_type": "A100-80G",
+    }
 
 
 def test_training_on_cpus_takes_the_number_of_workers() -> None:

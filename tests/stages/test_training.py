@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import threading
 import time
 from pathlib import Path
@@ -75,7 +76,9 @@ def test_two_workers_learn_what_one_worker_learns(one_worker: tuple[Path, Unit],
 
 def test_a_run_can_be_repeated_to_the_bit(one_worker: tuple[Path, Unit], console: Console) -> None:
     folder, one = one_worker
+    handler = signal.getsignal(signal.SIGINT)
     again = distilled(folder, console, "again")
+    assert signal.getsignal(signal.SIGINT) is handler, "Ctrl-C means again what it meant before"
     first, second = (load_file(Path(unit.path) / "model.safetensors") for unit in (one, again))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 

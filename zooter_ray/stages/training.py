@@ -5,9 +5,11 @@ driver that is started again.
 """
 
 import posixpath
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +146,25 @@ def fit(
     )  # fmt: skip
     shown.start()
     try:
-        result = trainer.fit()
+        with sigint_handler_kept():
+            result = trainer.fit()
     finally:
         queue.put(None)
         shown.join()
         queue.shutdown()
     checkpoint = result.get_best_checkpoint("validation_loss", "min")
     return checkpoint, [figures[epoch] for epoch in sorted(figures)]
+
+
+@contextmanager
+def sigint_handler_kept() -> Iterator[None]:
+    """Put the handler of Ctrl-C back: Ray Train leaves its own, which calls a controller that is gone by then."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 def _finished_rows(queue: Queue, figures: dict[int, dict[str, float]]) -> Iterator[int]:
