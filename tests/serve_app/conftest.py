@@ -57,7 +57,7 @@ def http_port(ray_session: None) -> int:
 def serving(name: str, port: int, args: ServeArgs, predictor: RouterPredictor) -> Iterator[Service]:
     serve.run(build_app(args), name=name, route_prefix=f"/{name}")
     url = f"http://127.0.0.1:{port}/{name}"
-    wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, 60)
+    wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, 180)
     try:
         yield Service(name, url, predictor)
     finally:

@@ -95,17 +95,17 @@ def test_no_routed_request_fails_when_an_expert_is_killed_under_load(service: Se
 
     replies = under_load(service, chat("zooter", query), clients=12, seconds=4, meanwhile=kill)
     assert {reply.status_code for reply in replies} == {200}
-    assert max(reply.elapsed.total_seconds() for reply in replies) < 5, "nobody waits for the replica to come back"
+    assert max(reply.elapsed.total_seconds() for reply in replies) < 10, "nobody waits for the replica to come back"
     answered = by_expert(replies)
     print(f"an expert killed under load: {len(replies)} requests, all 200; answered by {dict(answered)}")
     assert answered["fragile"] > 0
     assert answered["steady"] > 0
-    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 30)
+    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 90)
     assert by_expert(under_load(service, chat("zooter", query), clients=1, seconds=2))["fragile"] > 0, "it comes back"
 
 
 def test_a_stream_that_breaks_ends_with_an_error_event(service: Service) -> None:
-    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 30)
+    wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 90)
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
         stream = client.chat.completions.create(**chat("fragile", stream=True))
         next(iter(stream))
@@ -154,7 +154,7 @@ def test_rising_and_falling_load_moves_replicas_from_one_to_three_and_back(servi
     watcher = threading.Thread(target=watch)
     watcher.start()
     replies = under_load(service, chat("elastic"), clients=24, seconds=8)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while counts[-1] != 1 and time.monotonic() < deadline:
         replies += under_load(service, chat("elastic"), clients=1, seconds=1)
     done.set()
@@ -171,7 +171,7 @@ def test_without_its_router_the_service_still_answers(service: Service) -> None:
     without = [reply for reply in replies if "x-zooter-probability" not in reply.headers]
     assert without, "some were decided without the router"
     assert set(by_expert(without)) == {"steady"}, "the best by training means"
-    wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 200, 30)
+    wait_until(lambda: httpx.get(f"{service.url}/readyz").status_code == 200, 90)
     found = httpx.post(f"{service.url}/v1/route", json={"query": "anything"}).json()
     assert found["by_router"]
 
@@ -198,4 +198,4 @@ def test_what_happened_is_counted_for_prometheus(service: Service) -> None:
         missing[:] = [pattern for pattern in expected if not re.search(pattern, text)]
         return not missing
 
-    wait_until(all_there, 30)
+    wait_until(all_there, 90)
