@@ -1,5 +1,6 @@
 # make demo | test | check | lock. Each sets up .venv from the lock if it is missing or the lock has changed.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TESTS ?= not extended
 VENV := .venv
 BIN := $(VENV)/bin
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 \
@@ -11,7 +12,7 @@ demo: $(VENV)/.project
 	$(BIN)/zooter demo $(ARGS)
 
 test: $(VENV)/.project
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "$(TESTS)" $(ARGS)
 
 check: $(VENV)/.project
 	$(BIN)/ruff check

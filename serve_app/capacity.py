@@ -27,5 +27,5 @@ def deployment_options(level: LevelConfig, serving: ServingConfig) -> dict[str, 
         "logging_config": {"enable_access_log": False},  # the proxy has one already
         "graceful_shutdown_timeout_s": serving.request_timeout_s,
         "health_check_period_s": 2.0,
-        "health_check_timeout_s": 10.0,
+        "health_check_timeout_s": 30.0,
     }

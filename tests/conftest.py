@@ -21,13 +21,6 @@ def pytest_configure() -> None:
     os.environ.update(FAST_PATH)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, a file stays in one of them, and so do all that need a service."""
-    for item in items:
-        place = item.path.parent if item.path.parent.name == "serve_app" else item.path
-        item.add_marker(pytest.mark.xdist_group(str(place)))
-
-
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     with connected(RayConfig(num_cpus=8)):

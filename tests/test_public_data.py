@@ -25,6 +25,7 @@ def test_the_outcomes_are_read_whole(name: str, rows: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_distill_route_and_evaluate_work_on_routerdc(tmp_path: Path, ray_session: None) -> None:
     train, dev = (tmp_path / f"{name}.jsonl" for name in ("train", "dev"))
     for target in (train, dev):

@@ -75,6 +75,7 @@ def test_capacity_of_an_expert_that_is_not_in_the_pool_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_it_serves_until_it_is_interrupted(settings: dict[str, Any], tmp_path: Path, free_port: int) -> None:
     router = save_router(tmp_path / "router", ["adder", "namer"])
     command = ["serve", "--config", config_of(settings, tmp_path, free_port), "--router", str(router)]

@@ -13,7 +13,7 @@ import pytest
 from serve_app.args import ServeArgs
 from tests.serve_app.conftest import Service, make_router, serving, simulated
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.experts import engine_of
 from zooter_ray.package_models import resolve_source
 
-pytestmark = [pytest.mark.slow, pytest.mark.vllm]
+pytestmark = [pytest.mark.slow, pytest.mark.vllm, pytest.mark.extended]
 DEMO = load_config(Path(__file__).parents[2] / "jobs/configs/demo.yaml").generation
 BRIEF = {"id": "smollm2-brief", "same_weights_as": "smollm2", "system_prompt": "Answer in one word.",
          "decoding": {"temperature": 0, "max_tokens": 6}}  # fmt: skip

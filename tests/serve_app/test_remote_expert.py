@@ -11,7 +11,7 @@ import pytest
 from serve_app.args import ServeArgs
 from tests.serve_app.conftest import Service, make_router, serving, simulated
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
 
 def remote(expert_id: str, url: str, served_name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from serve_app.args import ServeArgs
 from serve_app.availability import running_replicas
 from tests.serve_app.conftest import Service, make_router, serving, simulated, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extended]
 EXPERTS = ["steady", "fragile", "narrow", "elastic", "lengthy"]
 ONE = {"max_ongoing_requests": 64, "target_ongoing_requests": 48, "num_cpus": 0.1}
 
