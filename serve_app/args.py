@@ -10,7 +10,8 @@ from zooter_ray.config.base import Config
 from zooter_ray.config.generation import ExpertConfig, GenerationConfig
 from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.errors import ConfigError
-from zooter_ray.router.directory import RouterCard, local_copy, read_card
+from zooter_ray.experts import expert_ids
+from zooter_ray.router.directory import RouterCard, check_pool, local_copy, read_card
 
 
 class ServeArgs(Config):
@@ -50,16 +51,12 @@ class ServeArgs(Config):
         """What the router was made from.
 
         Raises:
-            ConfigError: if it routes to another pool.
+            ArtifactError: if it routes to another pool.
         """
         router = self.router_directory()
         with local_copy(router) as directory:
             card = read_card(directory)
-        ids = [expert.id for expert in self.pool().experts]
-        if sorted(card.experts) != sorted(ids):
-            raise ConfigError(
-                f"router {router} routes to {', '.join(card.experts)}, but the experts to serve are {', '.join(ids)}"
-            )
+        check_pool(card, expert_ids(self.pool()), router, "the service")
         return card
 
     def pool(self) -> GenerationConfig:

@@ -5,14 +5,16 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from serve_app.errors import error_event
 
 logger = logging.getLogger("ray.serve")
+E = TypeVar("E")
 DONE = b"data: [DONE]\n\n"
 
 
@@ -29,24 +31,29 @@ class Refusal:
 Reply = AsyncGenerator[bytes | Refusal, None]
 
 
-async def guarded(reply: Reply, expert: str) -> Reply:
+def guarded(answer: Callable[[E, str, str, dict[str, Any]], Reply]) -> Callable[[E, str, str, dict[str, Any]], Reply]:
     """The boundary of an expert: whatever goes wrong inside it becomes a refusal, or after the first byte an event.
 
     It has to catch everything: an exception that left the replica would take its text, and its class, which the
     ingress may not even be able to import, along.
     """
-    begun = False
-    try:
-        async with aclosing(reply):
-            async for item in reply:
-                yield item
-                begun = True
-    except Exception:
-        logger.exception("expert %s failed", expert)
-        if begun:
-            yield error_event(502, "the expert failed while it was answering", "expert_failed")
-        else:
-            yield Refusal(502, "the expert failed", try_next=True, reason="failed")
+
+    @wraps(answer)
+    async def guarded_answer(self: E, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
+        begun = False
+        try:
+            async with aclosing(answer(self, endpoint, expert_id, body)) as reply:
+                async for item in reply:
+                    yield item
+                    begun = True
+        except Exception:
+            logger.exception("expert %s failed", expert_id)
+            if begun:
+                yield error_event(502, "the expert failed while it was answering", "expert_failed")
+            else:
+                yield Refusal(502, "the expert failed", try_next=True, reason="failed")
+
+    return guarded_answer
 
 
 def event(content: dict[str, Any]) -> bytes:

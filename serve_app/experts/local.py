@@ -35,13 +35,9 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
         self.served_name = llm_config.model_id
         self.stream_interval_s = stream_interval_s
 
+    @guarded
     async def answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         """The expert's reply to a request body of `chat` or `completions`."""
-        async with aclosing(guarded(self._answer(endpoint, expert_id, body), expert_id)) as reply:
-            async for item in reply:
-                yield item
-
-    async def _answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         try:
             request = self._request(endpoint, self.experts[expert_id], body)
         except ValidationError as error:

@@ -25,13 +25,9 @@ class RemoteExpert:
         self.client = openai_client(engine, api_key_of(engine), max_retries=0)
         self.stream_interval_s = stream_interval_s
 
+    @guarded
     async def answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         """The expert's reply to a request body of `chat` or `completions`."""
-        async with aclosing(guarded(self._answer(endpoint, expert_id, body), expert_id)) as reply:
-            async for item in reply:
-                yield item
-
-    async def _answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         import openai
 
         expert = self.experts[expert_id]

@@ -26,13 +26,9 @@ class SimulatedExpert:
         self.experts = {expert.id: expert for expert in experts}
         self.stream_interval_s = stream_interval_s
 
+    @guarded
     async def answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         """The expert's reply to a request body of `chat` or `completions`."""
-        async with aclosing(guarded(self._answer(endpoint, expert_id, body), expert_id)) as reply:
-            async for item in reply:
-                yield item
-
-    async def _answer(self, endpoint: str, expert_id: str, body: dict[str, Any]) -> Reply:
         body = with_decoding(body, self.experts[expert_id].decoding)
         query = body["messages"][-1]["content"] if endpoint == "chat" else body["prompt"]
         limit = body.get("max_completion_tokens") or body["max_tokens"]

@@ -51,7 +51,7 @@ def test_a_router_of_another_pool_is_refused(
 ) -> None:
     router = save_router(tmp_path / "router", ["llama", "vicuna"])
     sentence = refused(capfd, "--config", config_of(settings, tmp_path, free_port), "--router", str(router))
-    assert "routes to llama, vicuna, but the experts to serve are adder, namer" in sentence
+    assert "routes to llama, vicuna, but the service has the experts adder, namer" in sentence
 
 
 def test_a_port_that_is_taken_is_refused(

@@ -18,7 +18,7 @@ def args(router: Path, *experts: str) -> ServeArgs:
 
 def test_a_router_of_another_pool_is_refused(tmp_path: Path) -> None:
     tiny_models.save_router(tmp_path, ["a", "b"])
-    with pytest.raises(ConfigError, match="routes to a, b, but the experts to serve are a, c"):
+    with pytest.raises(ArtifactError, match="routes to a, b, but the service has the experts a, c"):
         build_app(args(tmp_path, "a", "c"))
 
 
