@@ -82,5 +82,5 @@ def router_of_run(run_dir: str) -> str:
     fs, inner = file_system(path)
     router = read_json(path).get("training") if fs.exists(inner) else None
     if router is None:
-        raise ConfigError(f"the run in {run_dir} has no router yet; run it first, or name a router directory")
+        raise ConfigError(f"the run in {absolute(run_dir)} has no router yet; run it first, or name a router directory")
     return str(router)

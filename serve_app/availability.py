@@ -30,14 +30,14 @@ class Availability:
         if self.task is None or self.task.done():
             self.task = asyncio.get_running_loop().create_task(self._watch())
 
-    def experts(self) -> dict[str, bool]:
-        """Whether each expert can be asked; before the first answer of the controller all of them can."""
-        self._start()
-        return {expert: self.running.get(name, 1) > 0 for expert, name in self.deployment_of.items()}
-
     def is_up(self, expert: str) -> bool:
-        """Whether an expert can be asked."""
-        return self.experts()[expert]
+        """Whether an expert can be asked; before the first answer of the controller all of them can."""
+        self._start()
+        return self.running.get(self.deployment_of[expert], 1) > 0
+
+    def running_experts(self) -> dict[str, bool]:
+        """Whether each expert is known to have a running replica."""
+        return {expert: self.is_running(name) for expert, name in self.deployment_of.items()}
 
     def is_running(self, deployment: str) -> bool:
         """Whether a deployment is known to have a running replica."""

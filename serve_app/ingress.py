@@ -123,7 +123,7 @@ class Ingress:
     @api.get("/readyz")
     async def readyz(self) -> JSONResponse:
         """Whether queries can be routed and answered: a router and at least one expert are running."""
-        experts = self.availability.experts()
+        experts = self.availability.running_experts()
         router = self.availability.is_running("router")
         ready = router and any(experts.values())
         return JSONResponse({"ready": ready, "router": router, "experts": experts}, 200 if ready else 503)

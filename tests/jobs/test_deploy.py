@@ -1,0 +1,76 @@
+"""The service on a real local cluster, started with Serve's own commands as the README says."""
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import yaml
+
+from tests.jobs.conftest import ADDRESS
+from tests.serve_app.conftest import wait_until
+from tests.tiny_models import save_router
+
+pytestmark = [pytest.mark.slow, pytest.mark.extended, pytest.mark.usefixtures("cluster")]
+
+DEPLOYED = Path(__file__).parents[2] / "serve_app/configs/demo.yaml"
+PORT = 28000
+
+
+@pytest.fixture
+def args(settings: dict[str, Any], tmp_path: Path) -> dict[str, str]:
+    """A run's YAML and a router for its experts."""
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    return {"config": str(config), "router": str(save_router(tmp_path / "router", ["adder", "namer"]))}
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def ask(url: str) -> str:
+    """Who answers a routed query."""
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        return client.chat.completions.create(model="zooter", messages=[{"role": "user", "content": "Hi"}]).model
+
+
+def deploy(args: dict[str, str], environment: dict[str, str], directory: Path) -> None:
+    values = yaml.safe_load(DEPLOYED.read_text())
+    values["http_options"] = {"host": "127.0.0.1", "port": PORT}
+    values["applications"][0]["args"] = args
+    path = directory / "service.yaml"
+    path.write_text(yaml.safe_dump(values))
+    subprocess.run(["serve", "deploy", str(path)], env=environment, check=True)
+
+
+def status(environment: dict[str, str]) -> str:
+    return subprocess.run(["serve", "status"], env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_serve_deploy(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
+    deploy(args, environment, tmp_path)
+    wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
+    assert ask(f"http://127.0.0.1:{PORT}") in ("adder", "namer")
+
+    deploy({**args, "config": "gone.yaml"}, environment, tmp_path)
+    wait_until(lambda: "DEPLOY_FAILED" in status(environment), 120)
+    assert "config file gone.yaml does not exist in /" in status(environment), "a path is looked for on the cluster"
+
+
+def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
+    start = ["serve", "start", "--http-host", "127.0.0.1", "--http-port", str(PORT)]
+    run = ["serve", "run", "serve_app.app:build_app", "config=config.yaml", f"router={args['router']}"]
+    here = {**environment, "RAY_ADDRESS": ADDRESS}
+    subprocess.run(start, env=here, check=True)
+    with subprocess.Popen(run, env=here, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
+        assert ask(f"http://127.0.0.1:{PORT}") in ("adder", "namer")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
