@@ -14,6 +14,7 @@ from serve_app.environment import FAST_PATH
 from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.pipeline import connected
+from zooter_ray.progress import new_console
 
 
 def pytest_configure() -> None:
@@ -29,7 +30,7 @@ def ray_session() -> Iterator[None]:
 
 @pytest.fixture
 def console() -> Console:
-    return Console(file=io.StringIO(), width=120)
+    return new_console(io.StringIO(), width=120)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from zooter_ray.artifacts import write_bytes
 from zooter_ray.errors import DataError
-from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, read_rows
+from zooter_ray.outcomes import Outcomes, of_split, outcomes_table, read_outcomes, read_rows
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -293,3 +293,40 @@ def test_a_whole_number_beyond_all_floats_names_the_row(tmp_path: Path, number: 
 @pytest.mark.parametrize("value", [3, ["maths"]])
 def test_a_source_must_be_a_text(tmp_path: Path, value: object) -> None:
     assert refused(tmp_path, [row(source=value)]).startswith("o.jsonl:1: `source` must be")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("query", "\ud83d"),
+        ("source", "\ud83d"),
+        ("tags", ["fine", "\ud83d"]),
+        ("responses", {"llama": "\ud83d"}),
+        ("rewards", {"llama": 1, "\ud83d": 0}),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path, key: str, value: object) -> None:
+    changed = row(**{key: value})
+    changed.pop("metrics", None)
+    changed.pop("costs", None)
+    assert refused(tmp_path, [changed]) == f"o.jsonl:1: `{key}` holds half a surrogate pair, which is no text"
+
+
+def test_one_expert_alone_is_nothing_to_route_to(tmp_path: Path) -> None:
+    lone = {"query_id": "a", "query": "?", "rewards": {"llama": 1}}
+    assert refused(tmp_path, [lone]) == "o.jsonl:1: `rewards` names 'llama' alone; routing needs two experts or more"
+
+
+def test_a_file_without_splits_was_split_by_hand(tmp_path: Path) -> None:
+    rows = [{name: value for name, value in row(query_id=name).items() if name != "split"} for name in "ab"]
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", rows))
+    assert of_split(outcomes, "eval", "o.jsonl").query_ids == of_split(outcomes, "train", "o.jsonl").query_ids
+    split = read_outcomes(write(tmp_path / "s.jsonl", [rows[0], {**rows[1], "split": "eval"}]))
+    assert of_split(split, "eval", "s.jsonl").query_ids == ["b"]
+    assert of_split(split, "train", "s.jsonl").query_ids == ["a"]
+
+
+def test_a_file_of_training_rows_alone_holds_nothing_out(tmp_path: Path) -> None:
+    outcomes = read_outcomes(write(tmp_path / "o.jsonl", [row(split="train")]))
+    with pytest.raises(DataError, match=r"o\.jsonl has no row whose `split` is eval"):
+        of_split(outcomes, "eval", "o.jsonl")

@@ -20,24 +20,22 @@ __all__ = ["distil", "load_router", "route", "run"]
 
 def run(config: str | Path, overrides: Iterable[str] = ()) -> "RunResult":
     """Run every stage of a config (with `a.b=value` overrides), skipping what is complete; returns the paths made."""
-    from rich.console import Console
-
     from zooter_ray import pipeline
     from zooter_ray.config import load_config
+    from zooter_ray.progress import new_console
 
-    return pipeline.run(load_config(config, overrides), Console())
+    return pipeline.run(load_config(config, overrides), new_console())
 
 
 def distil(
     outcomes: str | Path, output: str | Path, config: str | Path | None = None, overrides: Iterable[str] = ()
 ) -> "RouterPredictor":
     """Distil a router from an outcomes file into a directory, and load it."""
-    from rich.console import Console
-
     from zooter_ray import pipeline
     from zooter_ray.config import load_distill_config
+    from zooter_ray.progress import new_console
 
-    pipeline.distill(str(outcomes), str(output), load_distill_config(config, overrides), Console())
+    pipeline.distill(str(outcomes), str(output), load_distill_config(config, overrides), new_console())
     return load_router(output)
 
 

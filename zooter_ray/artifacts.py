@@ -142,13 +142,15 @@ def parts(directory: str) -> list[str]:
 def read_table(directory: str, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """All rows of a directory's parts (of these columns), in the order of the part names."""
     names = list(columns) if columns is not None else schema.names
-    wanted = pa.schema([schema.field(name) for name in names])
-    fs, _ = file_system(directory)
-    tables = [
-        pq.read_table(file_system(part)[1], columns=names, filesystem=fs).select(names).cast(wanted)
-        for part in parts(directory)
-    ]
-    return pa.concat_tables(tables) if tables else wanted.empty_table()
+    tables = [read_part(part, schema, names) for part in parts(directory)]
+    return pa.concat_tables(tables) if tables else pa.schema([schema.field(name) for name in names]).empty_table()
+
+
+def read_part(path: str, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """These columns of one part."""
+    fs, inner = file_system(path)
+    table = pq.read_table(inner, columns=list(columns), filesystem=fs).select(list(columns))
+    return table.cast(pa.schema([schema.field(name) for name in columns]))
 
 
 def remove(unit: Unit) -> None:

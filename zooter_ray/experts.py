@@ -28,7 +28,11 @@ def engine_groups(config: GenerationConfig) -> list[tuple[Engine, list[ExpertCon
 def shown_name(config: GenerationConfig, expert_id: str) -> str:
     """The expert's id, with a mark where it is no model of its own."""
     by_id = {expert.id: expert for expert in config.experts}
-    base = by_id[expert_id].same_weights_as
+    return marked_name(expert_id, by_id[expert_id].same_weights_as)
+
+
+def marked_name(expert_id: str, base: str | None) -> str:
+    """An expert's id, marked if it shares the weights of `base`."""
     return expert_id if base is None else f"{expert_id} (same weights as {base})"
 
 

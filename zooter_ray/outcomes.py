@@ -9,7 +9,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ class Outcomes:
     rewards_QM: np.ndarray
     metrics_QM: np.ndarray | None
     costs_QM: np.ndarray | None
+    is_split: bool = False  # whether the rows say which split they are of
     responses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # query id -> expert -> text
 
     def in_order(self, experts: Sequence[str]) -> "Outcomes":
@@ -63,11 +64,28 @@ class Outcomes:
         )
 
 
-def of_split(outcomes: Outcomes, split: str) -> Outcomes:
-    """The rows of a split, or all rows if the file names no rows of the split `eval`, and so was split by hand."""
-    if "eval" not in outcomes.splits:
+def of_split(outcomes: Outcomes, split: str, path: str) -> Outcomes:
+    """The rows of a split, or all rows if the file says nothing of splits, and so was split by hand.
+
+    Raises:
+        DataError: naming `path` if no row is of this split.
+    """
+    if not outcomes.is_split:
         return outcomes
-    return outcomes.rows(np.array([name == split for name in outcomes.splits]))
+    found = outcomes.rows(np.array([name == split for name in outcomes.splits]))
+    if not found.query_ids:
+        raise DataError(f"{path} has no row whose `split` is {split}")
+    return found
+
+
+def values(outcomes: Outcomes) -> np.ndarray:
+    """What is earned (Q, M): the metrics, or the rewards where the outcomes have no metrics."""
+    return outcomes.rewards_QM if outcomes.metrics_QM is None else outcomes.metrics_QM
+
+
+def value_name(outcomes: Outcomes) -> str:
+    """What `values` are: metric or reward."""
+    return "reward" if outcomes.metrics_QM is None else "metric"
 
 
 def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
@@ -86,6 +104,8 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
         raise DataError(f"{path} has no rows")
     seen: dict[str, str] = {}
     pool = list(experts) if experts is not None else sorted(_mapping(rows[0], "rewards"))
+    if len(pool) < 2:
+        raise DataError(f"{rows[0][0]}: `rewards` names {pool[0]!r} alone; routing needs two experts or more")
     for where, row in rows:
         _check_row(where, row, pool, named_by="the router" if experts is not None else rows[0][0])
         if (query_id := row["query_id"]) in seen:
@@ -151,11 +171,15 @@ def check_text(where: str, row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}: `{key}` must be a text that is not empty")
+    _check_encodes(where, key, [value])
+    return value
+
+
+def _check_encodes(where: str, key: str, texts: Iterable[str]) -> None:
     try:
-        value.encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
         raise DataError(f"{where}: `{key}` holds half a surrogate pair, which is no text") from None
-    return value
 
 
 def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:
@@ -176,12 +200,16 @@ def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: s
     tags = row.get("tags")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise DataError(f"{where}: `tags` must be a list of texts")
+    _check_encodes(where, "tags", tags or ())
     for key in ("rewards", "metrics", "costs"):
         if key == "rewards" or row.get(key) is not None:
             _check_numbers(where, key, _mapping((where, row), key), pool, named_by)
     responses = row.get("responses") or {}
     if not (isinstance(responses, Mapping) and all(isinstance(text, str) for text in responses.values())):
         raise DataError(f"{where}: `responses` must be an object that maps experts to texts")
+    _check_encodes(where, "rewards", row["rewards"])
+    for expert, text in responses.items():
+        _check_encodes(where, "responses", (expert, " ", text))
 
 
 def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[str], named_by: str) -> None:
@@ -215,6 +243,7 @@ def _assemble(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> Outcom
         rewards_QM=_matrix(rows, "rewards", pool),
         metrics_QM=_optional_matrix(rows, "metrics", pool),
         costs_QM=_optional_matrix(rows, "costs", pool),
+        is_split=any(row.get("split") is not None for _, row in rows),
         responses={row["query_id"]: row["responses"] for _, row in rows if row.get("responses")},
     )
 

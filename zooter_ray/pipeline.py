@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import ray
 from rich.console import Console
 from transformers import AutoConfig
@@ -17,23 +18,20 @@ from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_byt
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import VllmEngine
-from zooter_ray.config.run import RayConfig
-from zooter_ray.config.training import TrainingConfig
+from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
-from zooter_ray.experts import expert_ids, shown_names
-from zooter_ray.outcomes import of_split, read_outcomes, read_rows
+from zooter_ray.experts import expert_ids, marked_name, shown_names
+from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, read_rows, value_name
 from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
 from zooter_ray.progress import track
-from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays
+from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages import evaluation, generation, labeling, queries, scoring, training
-
-STAGES = ("queries", "generation", "scoring", "labeling", "training", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -139,6 +137,8 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     check_secrets(config)
     scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
+    for directory in config.evaluation.other_routers:
+        check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
     _prepare({**_expert_sources(config), **scorers, **encoders}, console)
 
 
@@ -185,13 +185,11 @@ def check_secrets(config: RunConfig) -> None:
 
 def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolReport:
     """What the training rows say about the pool."""
-    table = read_table(labels.path, LABELS, ["split", "rewards"])
-    learned = [
-        rewards for split, rewards in zip(*map(list, table.to_pydict().values()), strict=True) if split != "eval"
-    ]
-    if not learned:
+    table = read_table(labels.path, LABELS, ["split", "source", "rewards"])
+    learned = table.filter(pa.compute.not_equal(table["split"], "eval"))
+    if not learned.num_rows:
         raise StageError("no training query has a reward from every expert, so there is nothing to learn from")
-    return pool_report(experts, np.array(learned), shown)
+    return pool_report(experts, np.array(learned["rewards"].to_pylist()), learned["source"].to_pylist(), shown)
 
 
 def show_pool(report: PoolReport, shown: dict[str, str], console: Console) -> None:
@@ -256,22 +254,29 @@ def evaluate(
     predictor = RouterPredictor(router)
     found = read_outcomes(outcomes)
     check_pool(predictor.card, found.experts, router, outcomes)
-    held_out = of_split(found.in_order(predictor.experts), "eval")
-    learned = learned_of(router, predictor, train)
+    held_out = of_split(found.in_order(predictor.experts), "eval", outcomes)
+    training = None if train is None else of_split(read_outcomes(train, predictor.experts), "train", train)
+    learned = learned_of(router, predictor, training)
     console.print(f"{len(held_out.query_ids)} rows to evaluate on", highlight=False)
+    if learned.value != value_name(held_out):
+        console.print(
+            f"baselines were chosen by training {learned.value}s, the report goes by {value_name(held_out)}s",
+            highlight=False,
+        )
     base = predictor.card.same_weights
-    shown = {e: f"{e} (same weights as {base[e]})" if e in base else e for e in predictor.experts}
+    shown = {expert: marked_name(expert, base.get(expert)) for expert in predictor.experts}
     ranked = {} if held_out.metrics_QM is None else {"rewards": held_out.rewards_QM}
-    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console)
+    seen = 0 if training is None else sum(map(set(training.queries).__contains__, held_out.queries))
+    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, seen=seen)
 
 
-def learned_of(router: str, predictor: RouterPredictor, train: str | None) -> Learned:
-    """What baselines know: of the training rows of an outcomes file, or of what distillation left with the router."""
+def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None) -> Learned:
+    """What baselines know: of these training rows, or of what distillation left with the router."""
     left = learned_from_json(predictor.card.baselines, read_baseline_arrays(router))
-    if train is None:
+    if training is None:
         return left
-    rows = rows_of_outcomes(of_split(read_outcomes(train, predictor.experts), "train"))
-    source = left.embedder or TrainingConfig().embedder
-    assert source is not None, "the default is an embedder"
-    embed = Embedder(source)
-    return learn(rows, embed, source, embed.max_length)
+    rows = rows_of_outcomes(training)
+    if left.embedder is None:
+        return learn(rows)
+    embed = Embedder(left.embedder)
+    return learn(rows, embed, left.embedder, embed.max_length)

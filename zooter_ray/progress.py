@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 LINE_EVERY_S = 15.0
+
+
+def new_console(file: IO[str] | None = None, width: int | None = None) -> Console:
+    """A console that prints other people's texts as they are: no [markup], no :emoji: names."""
+    return Console(file=file, width=width, markup=False, emoji=False)
 
 
 class RateColumn(ProgressColumn):
@@ -34,7 +40,13 @@ def track(counts: Iterable[int], total: int, name: str, console: Console, done: 
 
 
 def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(name, total=total, completed=done)
         for count in counts:

@@ -120,6 +120,33 @@ def test_what_is_no_router_directory_is_refused(capfd: pytest.CaptureFixture[str
     assert "is no router directory" in refused(capfd, arguments)
 
 
+def test_an_output_that_is_no_local_file_is_refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    router = save_router(tmp_path / "router", ["x", "y"])
+    path = write_lines(tmp_path / "queries.jsonl", [{"query": "hello"}])
+    arguments = ["route", "--router", str(router), "--queries", path, "--output", "s3://bucket/out.jsonl"]
+    assert "s3://bucket/out.jsonl: the output must be a local file" in refused(capfd, arguments)
+
+
+def test_another_router_of_another_pool_is_refused_before_anything_is_spent(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = save_router(tmp_path / "router", ["x", "y"])
+    settings = [f"run_dir={tmp_path / 'run'}", f"evaluation.other_routers=[{other}]"]
+    arguments = ["run", "--config", DEMO, *(part for setting in settings for part in ("--set", setting))]
+    assert "routes to x, y, but the run has the experts" in refused(capfd, arguments)
+
+
+def test_rows_that_were_trained_on_are_counted_in_the_report(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    router = save_router(tmp_path / "router", ["a", "b"], baselines={"overall": {"a": 1.0, "b": 0.0}, "per_source": {}})
+    learned = write_lines(tmp_path / "train.jsonl", [outcome("t", query="seen"), outcome("u", query="other")])
+    held_out = write_lines(tmp_path / "eval.jsonl", [outcome("e", query="seen"), outcome("f", query="unseen")])
+    report = tmp_path / "report"
+    arguments = ["evaluate", "--router", str(router), "--outcomes", held_out, "--train", learned, "--set", "draws=100"]
+    assert main([*arguments, "--output", str(report)]) == 0
+    assert "1 of the 2 queries are training queries as well" in capfd.readouterr().out
+    assert json.loads((report / "report.json").read_text())["seen_rows"] == 1
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "zooter_ray.cli.main", "run", "--config", "nowhere.yaml", "--debug"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -192,6 +219,7 @@ def test_distill_then_evaluate_and_the_order_of_keys_and_rows_does_not_matter(
     arguments = ["evaluate", "--router", router, "--outcomes", outcomes, "--train", outcomes]
     assert main([*arguments, "--output", str(report)]) == 0
     printed = capfd.readouterr().out
-    assert "metric per source, on 8 held-out" in printed or "reward per source, on 8 held-out" in printed
+    assert "reward per source, on 8 held-out" in printed
+    assert "training queries as well" not in printed
     assert json.loads((report / "report.json").read_text())["rows"] == 8, "the held-out rows alone"
     assert "| oracle |" in (report / "report.md").read_text()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from zooter_ray.evaluation import neighbours
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
 
 ANGLES = np.radians([0, 10, 20, 90, 100])
@@ -35,6 +36,8 @@ def test_k_is_chosen_by_what_it_earns_on_training_rows_without_themselves() -> N
     assert best_k(embeddings_QD, values_QM, seed=0) >= 10
 
 
-def test_more_rows_than_fit_at_once_are_chosen_for_one_after_the_other() -> None:
-    many = np.tile(at(9, 95), (600, 1))
-    assert choose_by_neighbours(many, TRAINING_QD, VALUES_QM, 3).tolist() == [0, 1] * 600
+def test_rows_that_do_not_fit_at_once_are_taken_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = best_k(TRAINING_QD, VALUES_QM, seed=0)
+    monkeypatch.setattr(neighbours, "SIMILARITIES_TOGETHER", 2 * len(TRAINING_QD))
+    assert choose_by_neighbours(np.tile(at(9, 95), (3, 1)), TRAINING_QD, VALUES_QM, 3).tolist() == [0, 1] * 3
+    assert best_k(TRAINING_QD, VALUES_QM, seed=0) == together

@@ -4,14 +4,15 @@ import csv
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.evaluation.cases import lost_rows
 from zooter_ray.evaluation.learned import TrainingRows, learn
 from zooter_ray.evaluation.rendering.markdown import markdown
 from zooter_ray.evaluation.rendering.page import page
@@ -21,6 +22,7 @@ from zooter_ray.evaluation.rendering.terminal import method_table, source_table,
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import Report
 from zooter_ray.outcomes import Outcomes
+from zooter_ray.progress import new_console
 
 EXPERTS = ["llama", "vicuna", "wizard"]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -49,21 +51,21 @@ def evidence(rows: int = 90, **changed: Any) -> Evidence:
     }  # fmt: skip
     outcomes = Outcomes(**{**content, **changed})
     probabilities_QM = np.where(good_QM, 0.6, 0.2)
-    learned = learn(TrainingRows(EXPERTS, outcomes.queries, sources, outcomes.tags, metrics_QM))
+    learned = learn(TrainingRows(EXPERTS, outcomes.queries, sources, outcomes.tags, metrics_QM, "metric"))
     shown = {"llama": "llama", "vicuna": "vicuna (same weights as llama)", "wizard": "wizard"}
     return Evidence(
         outcomes, probabilities_QM, learned, shown, 0.5, reward_models={"ultrarm": rewards_QM},
-        responses=outcomes.responses,
+        responses=outcomes.responses, browsed=range(rows), lost=lost_rows(outcomes, probabilities_QM, 12),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return build_report(evidence(), EvaluationConfig(draws=200, browsed_cases=90))
+    return build_report(evidence(), EvaluationConfig(draws=200))
 
 
 def shown(*printed: Any) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = new_console(io.StringIO(), width=100)
     for item in printed:
         console.print(item)
     assert isinstance(console.file, io.StringIO)
@@ -102,6 +104,17 @@ def test_markdown_holds_every_method_and_keeps_its_columns(report: Report) -> No
     assert {line.replace("\\|", "").count("|") for line in methods} == {methods[0].count("|")}
     assert any(line.startswith("| reward ranking: ultrarm |") for line in methods)
     assert all(f"- {verdict}" in lines for verdict in report.verdicts.values())
+    lost = [line for line in lines if line.startswith("| Query ")]
+    assert len(lost) == 12
+
+
+def test_other_peoples_names_mean_nothing_in_markdown_or_on_the_terminal() -> None:
+    names = {"maths": "qa[dev] :smile:", "code": "x[/y]", "facts": "![x](http://y) *b* `c`"}
+    hostile = evidence()
+    renamed = replace(hostile.outcomes, sources=[names[source] for source in hostile.outcomes.sources])
+    report = build_report(replace(hostile, outcomes=renamed), EvaluationConfig(draws=100))
+    assert all(name in shown(source_table(report)) for name in names.values())
+    assert r"\!\[x\](http://y) \*b\* \`c\`" in markdown(report)
 
 
 def test_every_plot_has_its_numbers_as_csv(report: Report) -> None:
@@ -127,6 +140,7 @@ def test_without_costs_or_tags_their_plots_are_left_out() -> None:
     bare = evidence(costs_QM=None, tags=[[]] * 90)
     report = build_report(bare, EvaluationConfig(draws=100))
     assert set(plots_of(report)) == {"metric_per_source", "router_share", "calibration", "entropy_against_quality"}
+    assert set(tables_of(report)) == set(plots_of(report))
     assert "None" not in page(report, plots_of(report))
 
 

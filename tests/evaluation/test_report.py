@@ -17,6 +17,15 @@ SHOWN = {"llama": "llama", "vicuna": "vicuna (same weights as llama)"}
 LEARNED = Learned({"llama": 0.4, "vicuna": 0.6}, {"maths": {"llama": 0.9, "vicuna": 0.1}}, {}, {})
 
 
+def many(metrics: list[float]) -> Outcomes:
+    """Five rows of each source, all with these metrics."""
+    return outcomes(
+        query_ids=list("abcdefghij"), queries=["?"] * 10, sources=["maths", "code"] * 5, tags=[[]] * 10,
+        splits=["eval"] * 10, rewards_QM=np.array([[9.0, 8.0]] * 10), metrics_QM=np.array([metrics] * 10),
+        costs_QM=np.array([[10.0, 20.0]] * 10),
+    )  # fmt: skip
+
+
 def outcomes(**changed: Any) -> Outcomes:
     """Three rows of maths and one of code."""
     content: dict[str, Any] = {
@@ -59,7 +68,7 @@ def method(report: Report, name: str) -> MethodResult:
 
 
 def test_the_report_says_what_was_evaluated(report: Report) -> None:
-    assert report.schema_version == 2
+    assert report.schema_version == 3
     assert report.rows == 4
     assert report.sources == {"code": 1, "maths": 3}
     assert report.value == "metric"
@@ -104,8 +113,8 @@ def test_methods_are_shown_by_the_names_of_the_pool(report: Report) -> None:
 
 def test_the_router_closes_half_of_the_gap_and_chooses_vicuna_three_times(report: Report) -> None:
     assert report.gap_closed == pytest.approx((5 / 6 - 2 / 3) / (1 - 2 / 3)) == pytest.approx(1 / 2)
-    assert report.router_share["all"] == {"llama": 0.25, "vicuna": 0.75}
-    assert report.router_share["maths"] == pytest.approx({"llama": 1 / 3, "vicuna": 2 / 3})
+    assert report.router_share == {"llama": 0.25, "vicuna": 0.75}
+    assert report.router_share_per_source["maths"] == pytest.approx({"llama": 1 / 3, "vicuna": 2 / 3})
     assert report.oracle_share == {"llama": 0.5, "vicuna": 0.5}
 
 
@@ -150,6 +159,29 @@ def test_the_front_holds_what_nothing_beats() -> None:
     assert front == [True, True, False, False, False]
 
 
+def test_a_ranking_by_the_grades_themselves_cannot_be_had_and_does_not_keep_others_off_the_front() -> None:
+    free = np.zeros((4, 2))
+    rows = outcomes(costs_QM=free)
+    ranked = report_of(rows, reward_models={"reference": rows.metrics_QM, "ultrarm": rows.rewards_QM})
+    pareto = {entry.method for entry in ranked.methods if entry.pareto}
+    assert pareto == {"best per source", "zooter"}, "the oracle and the ranking by reference earn 1, these 5/6"
+
+
+def test_ranks_may_count_the_mean_as_one_more_source_and_be_among_all_methods() -> None:
+    # code, maths, mean: llama 0, 2/3, 1/3; vicuna 1, 1/3, 2/3; zooter 1, 2/3, 5/6; oracle 1, 1, 1.
+    found = build_report(evidence(outcomes()), EvaluationConfig(draws=100, include_overall=True))
+    assert method(found, "llama").mean_task_rank == pytest.approx((2 + 1 + 2) / 3)
+    assert method(found, "llama").uplift == pytest.approx(1 / 3)
+    jointly = build_report(evidence(outcomes()), EvaluationConfig(draws=100, rank_against="all"))
+    assert method(jointly, "zooter").mean_task_rank == pytest.approx((1 + 2) / 2)
+
+
+def test_a_source_may_be_called_like_the_rest_of_the_report() -> None:
+    found = report_of(outcomes(sources=["all", "all", "all", "mean"]))
+    assert found.router_share_per_source["mean"] == {"llama": 0, "vicuna": 1}
+    assert found.router_share == {"llama": 0.25, "vicuna": 0.75}
+
+
 def test_tags_show_who_is_good_at_what() -> None:
     per_tag = {"sums": {"llama": 0.9, "vicuna": 0.1}, "prose": {"llama": 0.2, "vicuna": 0.7}}
     learned = replace(LEARNED, per_tag=per_tag, tag_rows={"sums": 3, "prose": 8})
@@ -157,13 +189,14 @@ def test_tags_show_who_is_good_at_what() -> None:
     assert found.expertise is not None
     assert (found.expertise.tags, found.expertise.rows) == (["prose", "sums"], [8, 3])
     assert found.expertise.means == [[0.2, 0.7], [0.9, 0.1]]
+    assert found.expertise.value == "metric"
     # sums: llama. prose and sums: 0.55 against 0.4, llama. A new tag and none: vicuna, the best single expert.
     assert method(found, "best per tag").per_source == pytest.approx({"code": 1, "maths": 1})
 
 
 def test_cases_tell_who_said_what_and_where_the_router_lost_most() -> None:
     responses = {"b": {"llama": "4", "vicuna": "5"}}
-    found = report_of(outcomes(), responses=responses)
+    found = report_of(outcomes(), responses=responses, browsed=[3, 0, 1, 2], lost=[1])
     assert [case.query_id for case in found.losses] == ["b"]
     lost = found.losses[0]
     assert (lost.zooter, lost.oracle, lost.loss) == ("vicuna", "llama", 1.0)
@@ -174,7 +207,8 @@ def test_cases_tell_who_said_what_and_where_the_router_lost_most() -> None:
 
 def test_calibration_and_entropy_are_there(report: Report) -> None:
     assert sum(item.pairs for item in report.calibration.bins) == 8
-    assert 0 <= report.calibration.expected_error <= 1
+    # Pairs: 0.9 and 0.1 came true as said (1, 0); 0.4 as 1 and 0.6 as 0; 0.3 as 0 and 0.7 as 1; 0.2 and 0.8 as 0, 1.
+    assert report.calibration.expected_error == pytest.approx(2 * (0.1 + 0.6 + 0.3 + 0.2) / 8)
     assert len(report.entropy.points) == 4
     assert report.entropy.bins[0].entropy == pytest.approx(0.83994, abs=1e-5)  # softmax(9, 8), by hand
 
@@ -207,17 +241,24 @@ def test_where_the_best_single_expert_is_the_oracle_there_is_no_gap() -> None:
     ],
 )
 def test_verdicts_say_what_the_intervals_prove(metrics: list[float], chosen: int, verdicts: list[str]) -> None:
-    probabilities_QM = np.eye(2)[[chosen] * 4]
-    report = report_of(outcomes(metrics_QM=np.array([metrics] * 4)), probabilities_QM)
+    report = report_of(many(metrics), np.eye(2)[[chosen] * 10])
     for found, expected in zip([report.verdicts["random"], report.verdicts["best single"]], verdicts, strict=True):
         assert found.startswith(expected)
 
 
 def test_a_verdict_gives_its_numbers() -> None:
-    report = report_of(outcomes(metrics_QM=np.array([[1.0, 0.0]] * 4)), np.eye(2)[[0] * 4])
+    report = report_of(many([1.0, 0.0]), np.eye(2)[[0] * 10])
     assert report.verdicts["random"] == "zooter beats a random choice (+0.500, 95% interval +0.500 to +0.500)."
     assert report.verdicts["best single"] == (
         "zooter beats the best single expert (+1.000, 95% interval +1.000 to +1.000)."
+    )
+
+
+def test_a_source_of_few_rows_proves_nothing() -> None:
+    report = report_of(outcomes(metrics_QM=np.array([[1.0, 0.0]] * 4)), np.eye(2)[[0] * 4])
+    assert report.verdicts["random"] == (
+        "zooter is ahead of a random choice, but these rows do not prove a difference "
+        "(+0.500, 95% interval +0.500 to +0.500): code has only 1 row."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from tests import tiny_models
 from zooter_ray.config.training import TrainingConfig
@@ -200,6 +200,14 @@ def test_a_routers_classes_are_the_experts_in_order(tmp_path: Path) -> None:
         new_tokenizer(str(tmp_path))("red apple")["input_ids"]
         == tiny_models.encoder_tokenizer()("red apple")["input_ids"]
     )
+
+
+def test_long_queries_are_cut_at_their_end_whatever_the_backbone_says(tmp_path: Path) -> None:
+    tiny_models.save_encoder(tmp_path)
+    AutoTokenizer.from_pretrained(tmp_path, truncation_side="left").save_pretrained(tmp_path)
+    tokenizer = new_tokenizer(str(tmp_path))
+    cut = tokenizer("red apple and blue plum", truncation=True, max_length=4)["input_ids"]
+    assert tokenizer.decode(cut, skip_special_tokens=True) == "red apple"
 
 
 def test_a_routers_head_follows_from_the_seed_and_the_rest_from_the_backbone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from zooter_ray.artifacts import writing
+from zooter_ray.progress import new_console
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def quiet(log: Path) -> Iterator[Console]:
     os.close(target)
     try:
         with os.fdopen(os.dup(saved[0]), "w", encoding="utf-8") as terminal:
-            console = Console(file=terminal)
+            console = new_console(terminal)
             console.print(f"Ray and vLLM write to {log}", highlight=False, soft_wrap=True)
             yield console
     finally:

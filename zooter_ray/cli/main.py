@@ -13,13 +13,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from zooter_ray.cli import demo, distill, evaluate, route, run, serve
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
+from zooter_ray.progress import new_console
 
 COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evaluate": evaluate, "serve": serve}
+RESUMED = ("demo", "run", "distill")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,12 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     execute = COMMANDS[arguments.command].execute
     if arguments.debug:
-        execute(arguments, Console())
+        execute(arguments, new_console())
         return 0
     log = log_file(arguments)
     try:
         if getattr(arguments, "dry_run", False):
-            execute(arguments, Console())
+            execute(arguments, new_console())
         else:
             with quiet(log) as console, logged_traceback(log):
                 execute(arguments, console)
@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"zooter {arguments.command}: error: {error.sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"zooter {arguments.command}: interrupted; run it again to resume", file=sys.stderr)
+        hint = "; run it again to resume" if arguments.command in RESUMED else ""
+        print(f"zooter {arguments.command}: interrupted{hint}", file=sys.stderr)
         return 130
     return 0
 

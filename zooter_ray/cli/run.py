@@ -5,8 +5,8 @@ import argparse
 from rich.console import Console
 
 from zooter_ray.config import dump_config, load_config
+from zooter_ray.config.run import STAGES
 
-STAGES = ("queries", "generation", "scoring", "labeling", "training", "evaluation")
 HELP = "run the stages of a config, skipping what is complete"
 
 

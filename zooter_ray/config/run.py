@@ -13,6 +13,8 @@ from zooter_ray.config.scoring import ScoringConfig
 from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.config.training import TrainingConfig
 
+STAGES = ("queries", "generation", "scoring", "labeling", "training", "evaluation")
+
 
 class RayConfig(Config):
     """How Ray is reached. In a job, or where RAY_ADDRESS is set, that cluster is used instead."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zooter_ray.evaluation.learned import Learned
-from zooter_ray.outcomes import Outcomes
+from zooter_ray.outcomes import Outcomes, values
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,6 @@ class Method:
     cost_Q: np.ndarray | None
     chosen_Q: np.ndarray | None  # indices of experts; None for random
     expert: str | None = None  # of a method that always takes the same
-
-
-def values(outcomes: Outcomes) -> np.ndarray:
-    """What is earned (Q, M): the metrics, or the rewards where the outcomes have no metrics."""
-    return outcomes.rewards_QM if outcomes.metrics_QM is None else outcomes.metrics_QM
 
 
 def compared_methods(

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zooter_ray.evaluation.baselines import values
 from zooter_ray.evaluation.schema import Case, ExpertCase
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.labels import has_preference
-from zooter_ray.outcomes import Outcomes
+from zooter_ray.outcomes import Outcomes, values
 
 Responses = Mapping[str, Mapping[str, str]]  # query id -> expert -> text
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from zooter_ray.outcomes import Outcomes
+from zooter_ray.outcomes import Outcomes, value_name, values
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 
@@ -25,7 +25,8 @@ class TrainingRows:
     queries: list[str]
     sources: list[str]
     tags: list[list[str]]
-    value_QM: np.ndarray  # metrics, or rewards where there are no metrics
+    value_QM: np.ndarray
+    value: str  # what it is: metric, or reward where there are no metrics
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Learned:
     per_source: dict[str, dict[str, float]]
     per_tag: dict[str, dict[str, float]]
     tag_rows: dict[str, int]
+    value: str = "metric"  # or reward: what the means are of
     embedder: str | None = None
     embedder_length: int = 0
     embeddings_QD: np.ndarray | None = None
@@ -43,7 +45,7 @@ class Learned:
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays."""
-        names = ("overall", "per_source", "per_tag", "tag_rows", "embedder", "embedder_length")
+        names = ("overall", "per_source", "per_tag", "tag_rows", "value", "embedder", "embedder_length")
         return {name: getattr(self, name) for name in names}
 
     def to_npz(self) -> bytes:
@@ -77,14 +79,15 @@ def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None =
         for index, expert in enumerate(rows.experts)
     }
     return Learned(
-        overall,
-        {source: _named(rows.experts, mean_M) for source, (mean_M, _) in per_source.items()},
-        {tag: _named(rows.experts, mean_M) for tag, (mean_M, _) in per_tag.items()},
-        {tag: count for tag, (_, count) in per_tag.items()},
-        embedder if embed else None,
-        length,
-        embed(rows.queries) if embed else None,
-        rows.value_QM if embed else None,
+        overall=overall,
+        per_source={source: named(rows.experts, mean_M) for source, (mean_M, _) in per_source.items()},
+        per_tag={tag: named(rows.experts, mean_M) for tag, (mean_M, _) in per_tag.items()},
+        tag_rows={tag: count for tag, (_, count) in per_tag.items()},
+        value=rows.value,
+        embedder=embedder if embed else None,
+        embedder_length=length,
+        embeddings_QD=embed(rows.queries) if embed else None,
+        value_QM=rows.value_QM if embed else None,
     )
 
 
@@ -97,20 +100,22 @@ def _means(rows: TrainingRows, groups: Sequence[Sequence[str]]) -> dict[str, tup
     return {name: (rows.value_QM[index[name]].mean(axis=0), len(index[name])) for name in sorted(index)}
 
 
-def _named(experts: Sequence[str], mean_M: np.ndarray) -> dict[str, float]:
-    return dict(zip(experts, mean_M.tolist(), strict=True))
+def named(experts: Sequence[str], value_M: np.ndarray) -> dict[str, float]:
+    """Values (M,) by expert."""
+    return dict(zip(experts, value_M.tolist(), strict=True))
 
 
 def rows_of_outcomes(outcomes: Outcomes) -> TrainingRows:
     """Outcomes as training rows."""
-    value_QM = outcomes.rewards_QM if outcomes.metrics_QM is None else outcomes.metrics_QM
-    return TrainingRows(outcomes.experts, outcomes.queries, outcomes.sources, outcomes.tags, value_QM)
+    return TrainingRows(
+        outcomes.experts, outcomes.queries, outcomes.sources, outcomes.tags, values(outcomes), value_name(outcomes)
+    )
 
 
 def rows_of_labels(labels: pa.Table, experts: Sequence[str]) -> TrainingRows:
     """The rows of the split `train` in a table of schemas.LABELS."""
     learned = labels.filter(pa.compute.equal(labels["split"], "train"))
-    column = "metrics" if learned["metrics"].null_count == 0 else "rewards"
-    value_QM = np.array(learned[column].to_pylist(), dtype=np.float64)
+    value = "metric" if learned["metrics"].null_count == 0 else "reward"
+    value_QM = np.array(learned[f"{value}s"].to_pylist(), dtype=np.float64)
     queries, sources, tags = (learned[name].to_pylist() for name in ("query", "source", "tags"))
-    return TrainingRows(list(experts), queries, sources, tags, value_QM)
+    return TrainingRows(list(experts), queries, sources, tags, value_QM, value)

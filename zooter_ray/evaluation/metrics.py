@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+COUNTS_TOGETHER = 2**22
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -49,7 +51,8 @@ def _drawn_means(rows_KN: np.ndarray, draws: int, rng: np.random.Generator) -> n
     """Means (K, draws) of rows drawn with replacement, some draws at a time to bound the memory."""
     count = rows_KN.shape[1]
     chance = np.full(count, 1 / count)
-    chunks = (min(500, draws - start) for start in range(0, draws, 500))
+    together = max(1, COUNTS_TOGETHER // count)
+    chunks = (min(together, draws - start) for start in range(0, draws, together))
     return np.concatenate([rows_KN @ rng.multinomial(count, chance, size=size).T / count for size in chunks], axis=1)
 
 

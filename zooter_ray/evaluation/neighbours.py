@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 CANDIDATES = (1, 2, 5, 10, 20, 50, 100, 200)
-ROWS_TOGETHER = 512
+SIMILARITIES_TOGETHER = 2**24
 ROWS_TO_CHOOSE_BY = 2000
 
 
@@ -24,7 +24,7 @@ def choose_by_neighbours(
 
 
 def best_k(training_QD: np.ndarray, values_QM: np.ndarray, seed: int) -> int:
-    """The k whose choices earn most on the training rows, each of which is left out of its own neighbours.
+    """The k whose choices earn most per training row, each of which is left out of its own neighbours.
 
     Many rows are too many to compare all with all: 2,000 of them, drawn by `seed`, do the choosing. The smallest k
     wins a tie.
@@ -32,9 +32,9 @@ def best_k(training_QD: np.ndarray, values_QM: np.ndarray, seed: int) -> int:
     rows = np.random.default_rng(seed).permutation(len(training_QD))[:ROWS_TO_CHOOSE_BY]
     candidates = [k for k in CANDIDATES if k < len(training_QD)] or [1]
     earned = dict.fromkeys(candidates, 0.0)
-    starts = range(0, len(rows), ROWS_TOGETHER)
-    for start, similarity in zip(starts, _similarities(training_QD[rows], training_QD), strict=True):
-        block = rows[start : start + ROWS_TOGETHER]
+    blocks = _blocks(len(rows), len(training_QD))
+    for chosen_rows, similarity in zip(blocks, _similarities(training_QD[rows], training_QD), strict=True):
+        block = rows[chosen_rows]
         similarity[np.arange(len(block)), block] = -np.inf
         order = _nearest(similarity, max(candidates))
         for k in candidates:
@@ -45,8 +45,14 @@ def best_k(training_QD: np.ndarray, values_QM: np.ndarray, seed: int) -> int:
 
 def _similarities(embeddings_BD: np.ndarray, training_QD: np.ndarray) -> Iterator[np.ndarray]:
     """Cosines of some rows at a time with every training row, to bound the memory."""
-    for start in range(0, len(embeddings_BD), ROWS_TOGETHER):
-        yield embeddings_BD[start : start + ROWS_TOGETHER].astype(np.float32) @ training_QD.T.astype(np.float32)
+    training_DQ = training_QD.T.astype(np.float32)
+    for block in _blocks(len(embeddings_BD), len(training_QD)):
+        yield embeddings_BD[block].astype(np.float32) @ training_DQ
+
+
+def _blocks(count: int, training_rows: int) -> list[slice]:
+    size = max(1, SIMILARITIES_TOGETHER // max(1, training_rows))
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _nearest(similarity_BQ: np.ndarray, k: int) -> np.ndarray:

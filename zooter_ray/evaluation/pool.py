@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zooter_ray.evaluation.calibration import best_share
+from zooter_ray.evaluation.learned import named
+from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.labels import has_preference
 
 # Below these, a perfect router would hardly be noticed.
@@ -27,29 +30,31 @@ class PoolReport:
     sentence: str
 
 
-def pool_report(experts: Sequence[str], rewards_QM: np.ndarray, shown: Mapping[str, str] | None = None) -> PoolReport:
+def pool_report(
+    experts: Sequence[str], rewards_QM: np.ndarray, sources: Sequence[str], shown: Mapping[str, str] | None = None
+) -> PoolReport:
     """Win shares, the gap between oracle and best single expert, and a plain sentence.
 
     Args:
         experts: ids in the order of the columns.
         rewards_QM: rewards (Q, M) of training rows.
+        sources: where each row is from; means are over the sources, as everywhere.
         shown: how the ids are shown.
     """
     prefers_Q = has_preference(rewards_QM)
-    wins_QM = rewards_QM == rewards_QM.max(axis=1, keepdims=True)
-    share_QM = (wins_QM / wins_QM.sum(axis=1, keepdims=True))[prefers_Q]
-    win_share = share_QM.mean(axis=0) if len(share_QM) else np.zeros(len(experts))
-    means = rewards_QM.mean(axis=0)
-    best = int(means.argmax())
-    oracle = float(rewards_QM.max(axis=1).mean())
+    share_QM = best_share(rewards_QM)
+    win_share = share_QM[prefers_Q].mean(axis=0) if prefers_Q.any() else np.zeros(len(experts))
+    means = [mean_over_sources(reward_Q, sources) for reward_Q in rewards_QM.T]
+    best = int(np.argmax(means))
+    oracle = mean_over_sources(rewards_QM.max(axis=1), sources)
     name = (shown or {}).get(experts[best], experts[best])
     worth, sentence = _verdict(
-        name, float(means[best]), oracle, float(wins_QM[:, best].mean()), int(prefers_Q.sum()), len(prefers_Q),
+        name, means[best], oracle, float((share_QM[:, best] > 0).mean()), int(prefers_Q.sum()), len(prefers_Q),
         float(np.ptp(rewards_QM)),
     )  # fmt: skip
     return PoolReport(
-        dict(zip(experts, win_share.tolist(), strict=True)), int(prefers_Q.sum()), len(prefers_Q), experts[best],
-        float(means[best]), oracle, worth, sentence,
+        named(experts, win_share), int(prefers_Q.sum()), len(prefers_Q), experts[best], means[best], oracle, worth,
+        sentence,
     )  # fmt: skip
 
 

@@ -1,16 +1,17 @@
 """What a router is worth, computed: every figure of report.json."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.evaluation.baselines import Method, best_single, compared_methods, values
+from zooter_ray.evaluation.baselines import Method, best_single, compared_methods
 from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
-from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows, make_cases
+from zooter_ray.evaluation.cases import Responses, make_cases
 from zooter_ray.evaluation.entropy import binned_means, reward_entropy
-from zooter_ray.evaluation.learned import Learned
+from zooter_ray.evaluation.learned import Learned, named
 from zooter_ray.evaluation.metrics import (
     gap_closed,
     mean_over_sources,
@@ -30,10 +31,11 @@ from zooter_ray.evaluation.schema import (
     MethodResult,
     Report,
 )
-from zooter_ray.outcomes import Outcomes
+from zooter_ray.outcomes import Outcomes, value_name, values
 
 SHOWN_TAGS = 24
 SHOWN_POINTS = 2000
+FEW_ROWS = 5  # a source with fewer proves nothing
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class Evidence:
     reward_models: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M)
     other_routers: Mapping[str, np.ndarray] = field(default_factory=dict)  # choices (Q,)
     responses: Responses = field(default_factory=dict)
+    browsed: Sequence[int] = ()  # rows of the cases
+    lost: Sequence[int] = ()  # rows on which the router loses most
+    seen: int = 0  # rows whose query is a training query as well
 
 
 def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
@@ -62,8 +67,9 @@ def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
     results = method_results(methods, evidence, config)
     mean = {result.method: result.mean for result in results if result.kind in ("router", "oracle", "baseline")}
     return Report(
-        value="reward" if outcomes.metrics_QM is None else "metric",
+        value=value_name(outcomes),
         rows=len(outcomes.query_ids),
+        seen_rows=evidence.seen,
         sources={source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
         experts=dict(evidence.shown),
         best_single=best_single(evidence.learned),
@@ -73,21 +79,16 @@ def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
         confidence=config.confidence,
         draws=config.draws,
         gap_closed=gap_closed(mean["zooter"], mean["best single"], mean["oracle"]),
-        verdicts=verdicts(results, config.confidence),
-        router_share=router_share(outcomes, probabilities_QM.argmax(axis=1)),
-        oracle_share=_named(outcomes.experts, best_share(values(outcomes)).mean(axis=0)),
+        verdicts=verdicts(results, config.confidence, outcomes.sources),
+        router_share=share(outcomes.experts, probabilities_QM.argmax(axis=1)),
+        router_share_per_source=share_per_source(outcomes, probabilities_QM.argmax(axis=1)),
+        oracle_share=named(outcomes.experts, best_share(values(outcomes)).mean(axis=0)),
         expertise=expertise(evidence.learned, outcomes.experts),
         calibration=calibration(probabilities_QM, values(outcomes)),
         entropy=entropy(evidence),
-        cases=make_cases(
-            outcomes, browsed_rows(outcomes, config.browsed_cases, config.seed), probabilities_QM, evidence.shown,
-            evidence.responses,
-        ),
-        losses=make_cases(
-            outcomes, lost_rows(outcomes, probabilities_QM, config.lost_cases), probabilities_QM, evidence.shown,
-            evidence.responses,
-        ),
-    )  # fmt: skip
+        cases=make_cases(outcomes, evidence.browsed, probabilities_QM, evidence.shown, evidence.responses),
+        losses=make_cases(outcomes, evidence.lost, probabilities_QM, evidence.shown, evidence.responses),
+    )
 
 
 def method_results(methods: Sequence[Method], evidence: Evidence, config: EvaluationConfig) -> list[MethodResult]:
@@ -107,7 +108,7 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
     )  # fmt: skip
     costs = [None if method.cost_Q is None else mean_over_sources(method.cost_Q, sources) for method in methods]
     unit = None if single.cost_Q is None else mean_over_sources(single.cost_Q, sources)
-    front = pareto_front(mean_K.tolist(), costs, [method.kind != "oracle" for method in methods])
+    front = pareto_front(mean_K.tolist(), costs, [_can_be_had(method, methods[-1]) for method in methods])
     return [
         MethodResult(
             method=method.name,
@@ -126,26 +127,35 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
     ]
 
 
+def _can_be_had(method: Method, oracle: Method) -> bool:
+    """Whether users can have a method: not the oracle, nor a ranking by the very grades that it is measured by."""
+    is_oracle = method.kind == "reward_ranking" and np.array_equal(method.value_Q, oracle.value_Q)
+    return method.kind != "oracle" and not is_oracle
+
+
 def pareto_front(mean_K: Sequence[float], costs: Sequence[float | None], possible: Sequence[bool]) -> list[bool]:
     """Which methods nothing possible beats: as good and cheaper, or better and no dearer. None are without costs."""
+    points = [
+        (mean, cost) if can_be_had and cost is not None else None
+        for mean, cost, can_be_had in zip(mean_K, costs, possible, strict=True)
+    ]
+    rivals = [point for point in points if point is not None]
+    return [point is not None and not any(_beats(rival, point) for rival in rivals) for point in points]
 
-    def beats(one: int, other: int) -> bool:
-        no_worse = mean_K[one] >= mean_K[other] and (costs[one] or 0.0) <= (costs[other] or 0.0)
-        return no_worse and (mean_K[one] > mean_K[other] or (costs[one] or 0.0) < (costs[other] or 0.0))
 
-    rivals = [index for index, can_be_had in enumerate(possible) if can_be_had and costs[index] is not None]
-    return [index in rivals and not any(beats(rival, index) for rival in rivals) for index in range(len(mean_K))]
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] >= other[0] and one[1] <= other[1]
 
 
-def router_share(outcomes: Outcomes, chosen_Q: np.ndarray) -> dict[str, dict[str, float]]:
-    """Share of the rows that the router sends to each expert: of `all` rows, and of every source's."""
+def share(experts: Sequence[str], chosen_Q: np.ndarray) -> dict[str, float]:
+    """Share of the choices that fall on each expert."""
+    return named(experts, np.bincount(chosen_Q, minlength=len(experts)) / len(chosen_Q))
+
+
+def share_per_source(outcomes: Outcomes, chosen_Q: np.ndarray) -> dict[str, dict[str, float]]:
+    """`share` of the rows of each source."""
     labels = np.array(outcomes.sources)
-    groups = {"all": np.full(len(labels), True)} | {name: labels == name for name in sorted(set(outcomes.sources))}
-    counts = {
-        name: np.bincount(chosen_Q[group], minlength=len(outcomes.experts)) / group.sum()
-        for name, group in groups.items()
-    }
-    return {name: _named(outcomes.experts, share_M) for name, share_M in counts.items()}
+    return {name: share(outcomes.experts, chosen_Q[labels == name]) for name in sorted(set(outcomes.sources))}
 
 
 def expertise(learned: Learned, experts: Sequence[str]) -> Expertise | None:
@@ -154,7 +164,7 @@ def expertise(learned: Learned, experts: Sequence[str]) -> Expertise | None:
     if not tags:
         return None
     means = [[learned.per_tag[tag][expert] for expert in experts] for tag in tags]
-    return Expertise(tags=tags, rows=[learned.tag_rows[tag] for tag in tags], means=means)
+    return Expertise(tags=tags, rows=[learned.tag_rows[tag] for tag in tags], means=means, value=learned.value)
 
 
 def calibration(probabilities_QM: np.ndarray, value_QM: np.ndarray) -> Calibration:
@@ -180,25 +190,25 @@ def entropy(evidence: Evidence) -> Entropy:
     )
 
 
-def verdicts(results: Sequence[MethodResult], confidence: float) -> dict[str, str]:
+def verdicts(results: Sequence[MethodResult], confidence: float, sources: Sequence[str]) -> dict[str, str]:
     """A plain sentence about zooter against a random choice, and one against each baseline."""
     compared = [result for result in results if result.kind in ("random", "baseline", "other_router")]
-    return {result.method: _verdict(result, confidence) for result in compared}
+    source, rows = min(Counter(sources).items(), key=lambda item: (item[1], item[0]))
+    too_few = f"{source} has only {rows} row{'s' if rows > 1 else ''}" if rows < FEW_ROWS else None
+    return {result.method: _verdict(result, confidence, too_few) for result in compared}
 
 
-def _verdict(other: MethodResult, confidence: float) -> str:
+def _verdict(other: MethodResult, confidence: float, too_few: str | None) -> str:
+    """What the interval proves. Draws from a handful of rows say little of what other rows would show."""
     names = {"random": "a random choice", "best single": "the best single expert"}
     name = names.get(other.method, other.method)
     found = other.zooter_ahead
     assert found is not None, "only zooter itself has none"
     numbers = f"({found.difference:+.3f}, {confidence:.0%} interval {found.low:+.3f} to {found.high:+.3f})"
-    if found.low > 0:
+    if too_few is None and found.low > 0:
         return f"zooter beats {name} {numbers}."
-    if found.high < 0:
+    if too_few is None and found.high < 0:
         return f"zooter loses to {name} {numbers}."
     side = "ahead of" if found.difference > 0 else "behind" if found.difference < 0 else "level with"
-    return f"zooter is {side} {name}, but these rows do not prove a difference {numbers}."
-
-
-def _named(experts: Sequence[str], value_M: np.ndarray) -> dict[str, float]:
-    return dict(zip(experts, value_M.tolist(), strict=True))
+    because = f": {too_few}" if too_few else ""
+    return f"zooter is {side} {name}, but these rows do not prove a difference {numbers}{because}."

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Part(BaseModel):
@@ -41,6 +41,7 @@ class Expertise(Part):
     tags: list[str]
     rows: list[int]
     means: list[list[float]]  # (T, M)
+    value: str  # metric | reward: what they are of
 
 
 class CalibrationBin(Part):
@@ -108,6 +109,7 @@ class Report(Part):
     schema_version: int = SCHEMA_VERSION
     value: str  # metric | reward
     rows: int
+    seen_rows: int  # of them, rows whose query is a training query as well; 0 where training queries are not known
     sources: dict[str, int]
     experts: dict[str, str]  # id -> how it is shown
     best_single: str
@@ -118,7 +120,8 @@ class Report(Part):
     draws: int
     gap_closed: float | None
     verdicts: dict[str, str]  # method -> one plain sentence about zooter and it
-    router_share: dict[str, dict[str, float]]  # source, or `all` -> expert -> share of the rows
+    router_share: dict[str, float]  # share of the rows that the router sends to each expert
+    router_share_per_source: dict[str, dict[str, float]]
     oracle_share: dict[str, float]  # ties are shared
     expertise: Expertise | None
     calibration: Calibration

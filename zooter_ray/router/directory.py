@@ -76,6 +76,12 @@ def local_copy(directory: str | Path) -> Iterator[Path]:
         yield Path(scratch)
 
 
+def read_card_of(directory: str | Path) -> RouterCard:
+    """`read_card` of a directory on this machine or at a URI."""
+    with local_copy(directory) as local:
+        return read_card(local)
+
+
 def read_baseline_arrays(directory: str | Path) -> bytes | None:
     """Content of the file of arrays that baselines need; None if the router was distilled without."""
     fs, path = file_system(posixpath.join(str(directory), BASELINES_FILE))

@@ -8,6 +8,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from zooter_ray.package_models import resolve_source
 
+TRUNCATION_SIDE = "right"
+
 
 def new_router(backbone: str, experts: Sequence[str], seed: int) -> Any:
     """A model whose classes are the experts, in order; a head that the backbone lacks starts from `seed`.
@@ -28,5 +30,5 @@ def new_router(backbone: str, experts: Sequence[str], seed: int) -> Any:
 
 
 def new_tokenizer(backbone: str) -> Any:
-    """The backbone's tokenizer."""
-    return AutoTokenizer.from_pretrained(resolve_source(backbone))
+    """The backbone's tokenizer; it cuts long queries at their end, as the predictor does."""
+    return AutoTokenizer.from_pretrained(resolve_source(backbone), truncation_side=TRUNCATION_SIDE)

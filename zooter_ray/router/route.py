@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import writing
+from zooter_ray.errors import ArtifactError
 from zooter_ray.outcomes import check_text, read_rows
 from zooter_ray.router.predictor import RouterPredictor
 
@@ -26,7 +27,10 @@ def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterato
 
     Raises:
         DataError: naming the file and the row that has no query; the output then does not appear.
+        ArtifactError: if the output is no local file.
     """
+    if "://" in output:
+        raise ArtifactError(f"{output}: the output must be a local file; copy it from there")
     target = Path(output)
     scratch = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
     with writing(output):

@@ -1,9 +1,10 @@
 """What the Ray stages share: commit a dataset block by block, and close a unit once every row is accounted for."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ray.data import Dataset
@@ -73,6 +74,20 @@ def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] 
             "run again to resume"
         )
     write_manifest(unit, rows_in, rows_out, reasons, extra)
+
+
+def pivot(query_ids: Sequence[str], units: Sequence[Unit], schema: pa.Schema, column: str) -> np.ndarray:
+    """(Q, M) means of a column over samples, one expert's unit after the other; NaN where there is no row."""
+    position = {query_id: row for row, query_id in enumerate(query_ids)}
+    result = np.full((len(query_ids), len(units)), np.nan)
+    for index, expert_unit in enumerate(units):
+        table = read_table(expert_unit.path, schema, ["query_id", column])
+        rows = np.array([position.get(query_id, -1) for query_id in table["query_id"].to_pylist()], dtype=np.int64)
+        asked = rows >= 0
+        totals = np.bincount(rows[asked], table[column].to_numpy()[asked], minlength=len(query_ids))
+        counts = np.bincount(rows[asked], minlength=len(query_ids))
+        result[:, index] = np.divide(totals, counts, out=np.full(len(query_ids), np.nan), where=counts > 0)
+    return result
 
 
 def keys_of(directory: str, schema: pa.Schema) -> set[tuple[str, int]]:

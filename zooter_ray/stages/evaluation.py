@@ -4,10 +4,19 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, make_unit, read_json, read_table, write_bytes, write_manifest
+from zooter_ray.artifacts import (
+    Unit,
+    file_system,
+    is_complete,
+    make_unit,
+    parts,
+    read_json,
+    read_part,
+    write_bytes,
+    write_manifest,
+)
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.embedding import Embedder
 from zooter_ray.errors import DataError, StageError
@@ -16,15 +25,16 @@ from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
 from zooter_ray.evaluation.rendering.markdown import markdown
 from zooter_ray.evaluation.rendering.page import page
-from zooter_ray.evaluation.rendering.plots import picture, plots_of
+from zooter_ray.evaluation.rendering.plots import PLOTS, picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.report import Evidence, build_report
-from zooter_ray.evaluation.schema import Report
+from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import track
-from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card
+from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import RESPONSES, REWARDS
+from zooter_ray.stages.blocks import pivot
 
 STAGE = "06_evaluation"
 PREDICTED_TOGETHER = 256
@@ -33,8 +43,9 @@ PREDICTED_TOGETHER = 256
 def unit(config: EvaluationConfig, router: Unit, rewards: Mapping[str, Mapping[str, Unit]], run_dir: str) -> Unit:
     """The one unit of this stage."""
     inputs = [router, *(unit for units in rewards.values() for unit in units.values())]
-    others = [read_card(directory).data_fingerprint for directory in config.other_routers]
-    return make_unit(run_dir, STAGE, "report", {**config.identity(), "other_routers": others}, inputs)
+    others = [read_card_of(directory).to_json() for directory in config.other_routers]
+    settings = {**config.identity(), "other_routers": others, "report_version": SCHEMA_VERSION}
+    return make_unit(run_dir, STAGE, "report", settings, inputs)
 
 
 def run(
@@ -73,7 +84,7 @@ def run(
     if not held_out.query_ids:
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
     learned = learned_from_json(predictor.card.baselines, read_baseline_arrays(router.path))
-    ranked = {name: rewards_of(units, held_out) for name, units in rewards.items()}
+    ranked = dict(rankings(rewards, held_out, label_reward_model, console))
     evaluate(config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model)
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     return report
@@ -90,13 +101,12 @@ def evaluate(
     output: str,
     console: Console,
     label_reward_model: str = "rewards",
+    seen: int = 0,
 ) -> None:
     """Write the report on these rows into the directory `output`."""
     probabilities_QM = predict(predictor, outcomes.queries, console)
-    rows = {
-        *browsed_rows(outcomes, config.browsed_cases, config.seed),
-        *lost_rows(outcomes, probabilities_QM, config.lost_cases),
-    }
+    browsed = browsed_rows(outcomes, config.browsed_cases, config.seed)
+    lost = lost_rows(outcomes, probabilities_QM, config.lost_cases)
     evidence = Evidence(
         outcomes=outcomes,
         probabilities_QM=probabilities_QM,
@@ -107,7 +117,10 @@ def evaluate(
         neighbours_Q=neighbours(config, learned, outcomes.queries),
         reward_models=reward_models,
         other_routers=dict(other_routers(config, outcomes, console)),
-        responses=outcomes.responses or responses_of(responses, {outcomes.query_ids[row] for row in rows}),
+        responses=outcomes.responses or responses_of(responses, {outcomes.query_ids[row] for row in (*browsed, *lost)}),
+        browsed=browsed,
+        lost=lost,
+        seen=seen,
     )
     write_report(build_report(evidence, config), output)
 
@@ -148,34 +161,38 @@ def other_routers(config: EvaluationConfig, outcomes: Outcomes, console: Console
         yield name, np.array([outcomes.experts.index(predictor.experts[choice]) for choice in chosen_Q])
 
 
-def rewards_of(units: Mapping[str, Unit], outcomes: Outcomes) -> np.ndarray:
-    """Rewards (Q, M) of one reward model for these rows, samples averaged; -inf where it gave none to an expert."""
-    position = {query_id: row for row, query_id in enumerate(outcomes.query_ids)}
-    total_QM, count_QM = np.zeros((2, len(position), len(outcomes.experts)))
-    for index, expert in enumerate(outcomes.experts):
-        table = read_table(units[expert].path, REWARDS, ["query_id", "reward"])
-        for query_id, reward in zip(table["query_id"].to_pylist(), table["reward"].to_pylist(), strict=True):
-            if (row := position.get(query_id)) is not None:
-                total_QM[row, index] += reward
-                count_QM[row, index] += 1
-    mean_QM = np.where(count_QM > 0, total_QM / np.maximum(count_QM, 1), -np.inf)
-    return np.where((count_QM > 0).any(axis=1, keepdims=True), mean_QM, 0.0)
+def rankings(
+    rewards: Mapping[str, Mapping[str, Unit]], outcomes: Outcomes, label_reward_model: str, console: Console
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Rewards (Q, M) of each reward model for these rows, samples averaged; -inf where it gave none to an expert.
+
+    Left out: a reward model that gave no reward at all on some row, and, where the report goes by rewards, the one
+    whose rewards they are, since it would be the oracle.
+    """
+    for name, units in rewards.items():
+        if name == label_reward_model and outcomes.metrics_QM is None:
+            continue
+        rewards_QM = pivot(outcomes.query_ids, [units[expert] for expert in outcomes.experts], REWARDS, "reward")
+        if missing := int(np.isnan(rewards_QM).all(axis=1).sum()):
+            console.print(f"evaluation: no reward ranking by {name}, which lacks {missing} rows", highlight=False)
+        else:
+            yield name, np.nan_to_num(rewards_QM, nan=-np.inf)
 
 
 def responses_of(units: Mapping[str, Unit], query_ids: set[str]) -> Responses:
     """Texts of these queries' first samples by query and expert, read part by part."""
     found: dict[str, dict[str, str]] = {}
-    wanted = pa.array(sorted(query_ids), pa.string())
     for expert, expert_unit in units.items():
-        table = read_table(expert_unit.path, RESPONSES, ["query_id", "sample", "response"])
-        table = table.filter(pa.compute.is_in(table["query_id"], wanted)).filter(pa.compute.field("sample") == 0)
-        for query_id, text in zip(table["query_id"].to_pylist(), table["response"].to_pylist(), strict=True):
-            found.setdefault(query_id, {})[expert] = text
+        for part in parts(expert_unit.path):
+            rows = read_part(part, RESPONSES, ["query_id", "sample", "response"]).to_pylist()
+            for row in rows:
+                if row["query_id"] in query_ids and row["sample"] == 0:
+                    found.setdefault(row["query_id"], {})[expert] = row["response"]
     return found
 
 
 def write_report(report: Report, output: str) -> None:
-    """Write report.json, report.md, report.html, and a PNG and a CSV of every plot."""
+    """Write report.json, report.md, report.html, and a PNG and a CSV of every plot; those of an older report go."""
     figures = plots_of(report)
     files = {
         "report.json": (report.model_dump_json(indent=2) + "\n").encode(),
@@ -186,6 +203,10 @@ def write_report(report: Report, output: str) -> None:
     }
     for name, content in files.items():
         write_bytes(posixpath.join(output, name), content)
+    fs, directory = file_system(output)
+    for stale in {f"{name}.{kind}" for name in PLOTS for kind in ("png", "csv")} - set(files):
+        if fs.exists(path := posixpath.join(directory, stale)):
+            fs.rm_file(path)
 
 
 def read_report(path: str) -> Report:
@@ -195,6 +216,6 @@ def read_report(path: str) -> Report:
         DataError: if it is of another version or no report.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("schema_version") != Report.model_fields["schema_version"].default:
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"{path} is no report of this version; evaluate again")
     return Report.model_validate(content)

@@ -21,7 +21,6 @@ from zooter_ray.artifacts import (
     make_unit,
     parts,
     read_manifest,
-    read_table,
     write_manifest,
     write_table,
 )
@@ -31,6 +30,7 @@ from zooter_ray.labels import label_table
 from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes
 from zooter_ray.progress import track
 from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES, REWARDS
+from zooter_ray.stages.blocks import pivot
 
 STAGE = "04_labels"
 OUTCOMES = "outcomes.parquet"
@@ -109,9 +109,9 @@ def join_outcomes(
     table = pa.concat_tables(list(_query_tables(queries))).sort_by("query_id")
     query_ids = table["query_id"].to_pylist()
     experts = list(rewards)
-    rewards_QM = _pivot(query_ids, [rewards[expert] for expert in experts], REWARDS, "reward")
-    costs_QM = _pivot(query_ids, [responses[expert] for expert in experts], RESPONSES, "generated_tokens")
-    metrics_QM = None if metrics is None else _pivot(query_ids, list(metrics.values()), REWARDS, "reward")
+    rewards_QM = pivot(query_ids, [rewards[expert] for expert in experts], REWARDS, "reward")
+    costs_QM = pivot(query_ids, [responses[expert] for expert in experts], RESPONSES, "generated_tokens")
+    metrics_QM = None if metrics is None else pivot(query_ids, list(metrics.values()), REWARDS, "reward")
     whole = np.isfinite(rewards_QM).all(axis=1)
     if metrics_QM is not None and (missing := int(np.isnan(metrics_QM[whole]).any(axis=1).sum())):
         console.print(f"labeling: {missing} queries have no metric, so the evaluation goes by rewards", highlight=False)
@@ -130,19 +130,6 @@ def _query_tables(queries: Unit) -> Iterator[pa.Table]:
     for part in parts(queries.path):
         fs, path = file_system(part)
         yield pq.read_table(path, columns=QUERIES.names, filesystem=fs).select(QUERIES.names)
-
-
-def _pivot(query_ids: Sequence[str], units: Sequence[Unit], schema: pa.Schema, column: str) -> np.ndarray:
-    """(Q, M) means of a column over samples, one expert's unit after the other; NaN where there is no row."""
-    position = {query_id: row for row, query_id in enumerate(query_ids)}
-    result = np.full((len(query_ids), len(units)), np.nan)
-    for index, expert_unit in enumerate(units):
-        table = read_table(expert_unit.path, schema, ["query_id", column])
-        rows = np.array([position[query_id] for query_id in table["query_id"].to_pylist()], dtype=np.int64)
-        totals = np.bincount(rows, table[column].to_numpy(), minlength=len(query_ids))
-        counts = np.bincount(rows, minlength=len(query_ids))
-        result[:, index] = np.divide(totals, counts, out=np.full(len(query_ids), np.nan), where=counts > 0)
-    return result
 
 
 def _reject(

@@ -47,7 +47,7 @@ from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import TokenRows, tokenise
 from zooter_ray.router.directory import BASELINES_FILE, ZOOTER_JSON, RouterCard
 from zooter_ray.router.distill import make_optimizer, train_epoch, validation_loss
-from zooter_ray.router.model import new_router, new_tokenizer
+from zooter_ray.router.model import TRUNCATION_SIDE, new_router, new_tokenizer
 from zooter_ray.schemas import LABELS
 
 STAGE = "05_router"
@@ -83,8 +83,8 @@ def run(
     if not all(counts.values()):
         raise StageError(f"training needs training and validation rows; there are {counts}")
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
+    learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
     checkpoint, epochs = fit(config, router, experts, counts["train"], console)
-    learned = learn_baselines(table, experts, config.embedder)
     best = min(epochs, key=lambda figures: figures["validation_loss"])
     card = RouterCard(
         experts=experts,
@@ -93,7 +93,7 @@ def run(
         temperature=labeling.temperature,
         pooling=config.pooling,
         max_length=config.max_length,
-        truncation_side="right",
+        truncation_side=TRUNCATION_SIDE,
         calibration=None,
         data_fingerprint=labels.fingerprint,
         versions=package_versions(),
@@ -114,7 +114,7 @@ def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) 
     if embedder is None:
         return learn(rows)
     embed = Embedder(embedder)
-    return learn(rows, embed, embedder, embed.max_length)
+    return learn(rows, embed, absolute_source(embedder), embed.max_length)
 
 
 def fit(

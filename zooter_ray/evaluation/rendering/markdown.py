@@ -1,5 +1,6 @@
 """The report as Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from zooter_ray.evaluation.rendering.terminal import summary
@@ -9,7 +10,7 @@ from zooter_ray.evaluation.schema import MethodResult, Report
 def markdown(report: Report) -> str:
     """Tables of all methods, the verdicts, and what the router lost most on."""
     header = ["method", *report.sources, "mean", "MTR", "uplift", "tokens", "relative cost", "zooter ahead"]
-    shares = ", ".join(f"{report.experts[e]} {share:.0%}" for e, share in report.router_share["all"].items())
+    shares = ", ".join(f"{report.experts[e]} {share:.0%}" for e, share in report.router_share.items())
     lines = [
         "# What the router is worth",
         "",
@@ -19,8 +20,8 @@ def markdown(report: Report) -> str:
         "",
         *_table(header, [_row(report, method) for method in report.methods]),
         "",
-        *(f"- {sentence}" for sentence in summary(report)),
-        f"- The router's choices: {shares}.",
+        *(f"- {_cell(sentence)}" for sentence in summary(report)),
+        f"- The router's choices: {_cell(shares)}.",
         f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
     if report.losses:
@@ -57,4 +58,4 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _cell(text: str) -> str:
     """Other people's text in one cell: on one line, cut, and without a meaning of its own."""
     cut = " ".join(text.split())[:200]
-    return cut.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]!|])", r"\\\1", cut).replace("<", "&lt;")

@@ -51,12 +51,12 @@ def _legend_below(figure: Figure, columns: int = 3) -> None:
 
 def metric_per_source(report: Report) -> Figure:
     """A row per source, a mark per method."""
-    columns = [*report.sources, "mean"]
+    columns = [*report.sources, "mean"]  # a source may be called mean as well
     figure, axes = _figure(1.5 + 0.38 * len(columns))
     shown = [method for method in report.methods if method.kind in ("random", "expert", "router", "oracle")]
     shown += [method for method in report.methods if method.kind == "other_router"]
     for method in shown:
-        values = [method.mean if column == "mean" else method.per_source[column] for column in columns]
+        values = [*(method.per_source[source] for source in report.sources), method.mean]
         axes.scatter(values, range(len(columns)), label=method.shown, **style_of(report, method))
     axes.set_yticks(range(len(columns)), columns)
     axes.axhline(len(columns) - 1.5, color="#dddddd", linewidth=1)
@@ -70,17 +70,20 @@ def metric_per_source(report: Report) -> Figure:
 
 def router_share(report: Report) -> Figure:
     """Which share of each source's queries goes to which expert; beside it, how often each expert is the best."""
-    rows = {**report.router_share, "best expert\n(ties shared)": report.oracle_share}
-    rows = {("all queries" if name == "all" else name): share for name, share in rows.items()}
+    rows = [
+        ("all queries", report.router_share),
+        *report.router_share_per_source.items(),
+        ("best expert\n(ties shared)", report.oracle_share),
+    ]
     figure, axes = _figure(1.4 + 0.38 * len(rows))
     left = np.zeros(len(rows))
     for expert, shown in report.experts.items():
-        width = np.array([share[expert] for share in rows.values()])
+        width = np.array([share[expert] for _, share in rows])
         bars = axes.barh(range(len(rows)), width, left=left, color=expert_colour(report, expert), label=shown)
         labels = [f"{value:.0%}" if value >= 0.08 else "" for value in width]
         axes.bar_label(bars, labels, label_type="center", color="white", fontsize=8)
         left += width
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -106,7 +109,7 @@ def expertise(report: Report) -> Figure:
     few = len(report.experts) <= 4
     labels = [fill(shown, 16, break_on_hyphens=False) for shown in report.experts.values()]
     axes.set_xticks(range(len(labels)), labels, fontsize=8, rotation=0 if few else 40, ha="center" if few else "right")
-    figure.colorbar(image, ax=axes, label=f"{report.value} above the tag's mean", shrink=0.7)
+    figure.colorbar(image, ax=axes, label=f"{found.value} above the tag's mean", shrink=0.7)
     return figure
 
 

@@ -32,19 +32,30 @@ def tables_of(report: Report) -> dict[str, Table]:
     found: dict[str, Table] = {
         "metric_per_source": (wide, rows),
         "router_share": (
-            ["source", *report.experts.values()],
-            [[name, *share.values()] for name, share in [*report.router_share.items(), ("best", report.oracle_share)]],
-        ),
-        "quality_against_cost": (
-            ["method", "generated_tokens", "mean", "pareto"],
-            [[method.shown, method.generated_tokens, method.mean, method.pareto] for method in report.methods],
+            ["rows", "source", *report.experts.values()],
+            [
+                ["all", "", *report.router_share.values()],
+                *(["source", name, *share.values()] for name, share in report.router_share_per_source.items()),
+                ["best expert", "", *report.oracle_share.values()],
+            ],
         ),
         "calibration": (
             ["low", "high", "pairs", "predicted", "observed"],
             [[b.low, b.high, b.pairs, b.predicted, b.observed] for b in report.calibration.bins],
         ),
-        "entropy_against_quality": (["entropy", "value"], report.entropy.points),
+        "entropy_against_quality": (
+            ["point", "entropy", "value", "rows"],
+            [
+                *(["query", entropy, value, 1] for entropy, value in report.entropy.points),
+                *(["mean", item.entropy, item.value, item.rows] for item in report.entropy.bins),
+            ],
+        ),
     }
+    if any(method.generated_tokens is not None for method in report.methods):
+        found["quality_against_cost"] = (
+            ["method", "generated_tokens", "mean", "pareto"],
+            [[method.shown, method.generated_tokens, method.mean, method.pareto] for method in report.methods],
+        )
     if report.expertise is not None:
         tags = zip(report.expertise.tags, report.expertise.rows, report.expertise.means, strict=True)
         found["expertise"] = (

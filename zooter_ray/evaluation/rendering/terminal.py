@@ -25,14 +25,14 @@ def source_table(report: Report) -> Table:
         header = "\n".join(words) if method.kind == "baseline" else method.shown
         style = STYLE.get(method.kind)
         table.add_column(header, justify="right", vertical="bottom", min_width=max(map(len, words)), style=style)
-    for source in [*report.sources, "mean"]:
-        values = [method.mean if source == "mean" else method.per_source[source] for method in columns]
+    rows = [(source, [method.per_source[source] for method in columns]) for source in report.sources]
+    for number, (source, values) in enumerate([*rows, ("mean", [method.mean for method in columns])], start=1):
         best = max(value for value, method in zip(values, columns, strict=True) if method.kind != "oracle")
         cells = [
             _cell(value, value == best and method.kind != "oracle")
             for value, method in zip(values, columns, strict=True)
         ]
-        table.add_row(source, *cells, end_section=source == list(report.sources)[-1])
+        table.add_row(source, *cells, end_section=number == len(rows))
     return table
 
 
@@ -60,6 +60,8 @@ def summary(report: Report) -> list[str]:
     """The sentences below the tables."""
     lines = [f"The best single expert, chosen on training data, is {report.experts[report.best_single]}."]
     lines += report.verdicts.values()
+    if report.seen_rows:
+        lines.append(f"{report.seen_rows} of the {report.rows} queries are training queries as well.")
     if report.gap_closed is not None:
         lines.append(f"zooter closes {report.gap_closed:.0%} of the gap from the best single expert to the oracle.")
     return lines

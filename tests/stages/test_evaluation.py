@@ -1,0 +1,131 @@
+"""The evaluation stage: what it reads, compares and writes, on a tiny router and units made by hand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from tests.tiny_models import save_router
+from zooter_ray.artifacts import Unit, commit, make_unit
+from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.errors import ArtifactError, DataError
+from zooter_ray.evaluation.learned import Learned
+from zooter_ray.outcomes import Outcomes
+from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.schemas import RESPONSES, REWARDS
+from zooter_ray.stages import evaluation
+
+EXPERTS = ["llama", "vicuna"]
+
+
+def outcomes(**changed: Any) -> Outcomes:
+    content: dict[str, Any] = {
+        "experts": EXPERTS, "query_ids": ["a", "b"], "queries": ["What is 2 + 2?", "Name a fruit."],
+        "sources": ["maths", "food"], "tags": [[], []], "splits": ["eval"] * 2,
+        "rewards_QM": np.array([[1.0, 0.0], [0.2, 0.3]]), "metrics_QM": np.array([[1.0, 0.0], [0.0, 1.0]]),
+        "costs_QM": None,
+    }  # fmt: skip
+    return Outcomes(**{**content, **changed})
+
+
+@pytest.fixture
+def rewards_of(tmp_path: Path) -> Callable[[str, dict[str, list[tuple[str, int, float]]]], dict[str, Unit]]:
+    """Units of one reward model from (query_id, sample, reward) by expert."""
+
+    def make(model: str, rewards: dict[str, list[tuple[str, int, float]]]) -> dict[str, Unit]:
+        units = {expert: make_unit(str(tmp_path), "03_rewards", f"{model}/{expert}", {}) for expert in rewards}
+        for expert, rows in rewards.items():
+            columns = [dict(zip(("query_id", "sample", "reward"), row, strict=True)) for row in rows]
+            table = pa.Table.from_pylist([{**row, "expert": expert, "reward_model": model} for row in columns], REWARDS)
+            commit(units[expert].path, table, ["query_id", "sample"])
+        return units
+
+    return make
+
+
+def test_samples_are_averaged_and_an_expert_without_a_reward_comes_last(rewards_of: Any, console: Console) -> None:
+    units = rewards_of("ultrarm", {"llama": [("a", 0, 1.0), ("a", 1, 4.0), ("x", 0, 9.0)], "vicuna": [("b", 0, -3.0)]})
+    found = dict(evaluation.rankings({"ultrarm": units}, outcomes(), "other", console))
+    assert found["ultrarm"].tolist() == [[2.5, -np.inf], [-np.inf, -3.0]]
+
+
+def test_a_reward_model_that_lacks_rows_is_not_ranked_by(rewards_of: Any, console: Console) -> None:
+    units = rewards_of("reference", {"llama": [("a", 0, 1.0)], "vicuna": [("a", 0, 1.0)]})
+    assert dict(evaluation.rankings({"reference": units}, outcomes(), "other", console)) == {}
+    assert "no reward ranking by reference, which lacks 1 rows" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_where_the_report_goes_by_rewards_their_own_model_would_be_the_oracle(
+    rewards_of: Any, console: Console
+) -> None:
+    units = rewards_of("ultrarm", {expert: [("a", 0, 1.0), ("b", 0, 1.0)] for expert in EXPERTS})
+    rankings = {"ultrarm": units}
+    assert list(dict(evaluation.rankings(rankings, outcomes(), "ultrarm", console))) == ["ultrarm"]
+    assert dict(evaluation.rankings(rankings, outcomes(metrics_QM=None), "ultrarm", console)) == {}
+
+
+def test_responses_are_those_of_the_first_sample(tmp_path: Path) -> None:
+    unit = make_unit(str(tmp_path), "02_responses", "llama", {})
+    rows = [
+        {"query_id": query_id, "expert": "llama", "sample": sample, "query": "?", "response": f"{query_id}{sample}",
+         "finish_reason": "stop", "prompt_tokens": 1, "generated_tokens": 1, "seconds": 0.1}
+        for query_id in "abc" for sample in (1, 0)
+    ]  # fmt: skip
+    for part in (rows[:3], rows[3:]):
+        commit(unit.path, pa.Table.from_pylist(part, RESPONSES), ["query_id", "sample"])
+    assert evaluation.responses_of({"llama": unit}, {"a", "c"}) == {"a": {"llama": "a0"}, "c": {"llama": "c0"}}
+
+
+def test_other_routers_choose_in_the_order_of_the_pool_and_are_named_by_their_loss(
+    tmp_path: Path, console: Console
+) -> None:
+    hard = save_router(tmp_path / "hard", list(reversed(EXPERTS)), loss="hard_label")
+    ((name, chosen_Q),) = evaluation.other_routers(EvaluationConfig(other_routers=[str(hard)]), outcomes(), console)
+    assert name == "hard-label router"
+    predictor = RouterPredictor(hard)
+    best = predictor(outcomes().queries).argmax(axis=1)
+    assert [EXPERTS[choice] for choice in chosen_Q] == [predictor.experts[choice] for choice in best]
+
+    both = EvaluationConfig(other_routers=[str(hard), str(save_router(tmp_path / "soft", EXPERTS))])
+    assert [name for name, _ in evaluation.other_routers(both, outcomes(), console)] == [
+        "hard-label router 1", "router 2"
+    ]  # fmt: skip
+
+
+def test_another_router_of_another_pool_is_refused(tmp_path: Path, console: Console) -> None:
+    other = save_router(tmp_path, ["llama", "wizard"])
+    with pytest.raises(ArtifactError, match="routes to llama, wizard"):
+        list(evaluation.other_routers(EvaluationConfig(other_routers=[str(other)]), outcomes(), console))
+
+
+def test_another_router_that_was_distilled_anew_makes_the_report_anew(tmp_path: Path) -> None:
+    directory = str(save_router(tmp_path / "other", EXPERTS, beta=0.3))
+    config, router = EvaluationConfig(other_routers=[directory]), make_unit(str(tmp_path), "05_router", "router", {})
+    before = evaluation.unit(config, router, {}, str(tmp_path))
+    save_router(tmp_path / "other", EXPERTS, beta=0.9)
+    assert evaluation.unit(config, router, {}, str(tmp_path)).fingerprint != before.fingerprint
+
+
+def test_a_new_report_leaves_no_plots_of_the_former(tmp_path: Path, console: Console) -> None:
+    predictor = RouterPredictor(save_router(tmp_path / "router", EXPERTS))
+    output = tmp_path / "report"
+    for costs_QM in (np.ones((2, 2)), None):
+        evaluation.evaluate(
+            EvaluationConfig(draws=100), predictor, outcomes(costs_QM=costs_QM),
+            Learned({"llama": 0.4, "vicuna": 0.6}, {}, {}, {}), dict(zip(EXPERTS, EXPERTS, strict=True)), {}, {},
+            str(output), console,
+        )  # fmt: skip
+        assert (output / "quality_against_cost.png").exists() == (costs_QM is not None)
+        assert (output / "quality_against_cost.csv").exists() == (costs_QM is not None)
+
+
+def test_a_report_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"schema_version": 1}))
+    with pytest.raises(DataError, match="is no report of this version; evaluate again"):
+        evaluation.read_report(str(path))
