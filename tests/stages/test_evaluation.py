@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tests.tiny_models import save_router
-from zooter_ray.artifacts import Unit, commit, make_unit
+from zooter_ray.artifacts import Unit, commit, make_unit, write_manifest
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.errors import ArtifactError, DataError
 from zooter_ray.evaluation.learned import Learned
@@ -109,6 +109,24 @@ def test_another_router_that_was_distilled_anew_makes_the_report_anew(tmp_path: 
     before = evaluation.unit(config, router, {}, str(tmp_path))
     save_router(tmp_path / "other", EXPERTS, beta=0.9)
     assert evaluation.unit(config, router, {}, str(tmp_path)).fingerprint != before.fingerprint
+
+
+def test_a_hard_label_router_of_the_run_is_compared_without_being_named(tmp_path: Path) -> None:
+    labels, others = (make_unit(str(tmp_path), "04_labels", name, {}) for name in ("labels", "others"))
+
+    def trained(inputs: Unit, **settings: Any) -> Unit:
+        unit = make_unit(str(tmp_path), "05_router", "router", settings, [inputs])
+        save_router(Path(unit.path), EXPERTS, **settings)
+        write_manifest(unit, 1, 1, {})
+        return unit
+
+    router, hard = trained(labels, loss="kl"), trained(labels, loss="hard_label")
+    trained(others, loss="hard_label")
+    trained(labels, loss="reverse_kl")
+    unfinished = trained(labels, loss="hard_label", beta=0.9)
+    Path(unfinished.path, "manifest.json").unlink()
+    assert evaluation.hard_label_routers(router) == [hard.path]
+    assert evaluation.hard_label_routers(hard) == []
 
 
 def test_a_new_report_leaves_no_plots_of_the_former(tmp_path: Path, console: Console) -> None:

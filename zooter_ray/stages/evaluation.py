@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 
 from zooter_ray.artifacts import (
+    MANIFEST,
     Unit,
     file_system,
     is_complete,
@@ -43,9 +44,26 @@ PREDICTED_TOGETHER = 256
 def unit(config: EvaluationConfig, router: Unit, rewards: Mapping[str, Mapping[str, Unit]], run_dir: str) -> Unit:
     """The one unit of this stage."""
     inputs = [router, *(unit for units in rewards.values() for unit in units.values())]
-    others = [read_card_of(directory).to_json() for directory in config.other_routers]
+    others = [read_card_of(directory).to_json() for directory in [*config.other_routers, *hard_label_routers(router)]]
     settings = {**config.identity(), "other_routers": others, "report_version": SCHEMA_VERSION}
     return make_unit(run_dir, STAGE, "report", settings, inputs)
+
+
+def hard_label_routers(router: Unit) -> list[str]:
+    """Routers of hard labels that the run has distilled from the same labels beside this one."""
+    fs, beside = file_system(posixpath.dirname(router.path))
+    names = sorted(map(posixpath.basename, fs.ls(beside, detail=False))) if fs.exists(beside) else []
+    found = [posixpath.join(posixpath.dirname(router.path), name) for name in names if name != router.fingerprint]
+    return [directory for directory in found if _is_of_hard_labels(directory, router)]
+
+
+def _is_of_hard_labels(directory: str, router: Unit) -> bool:
+    """Whether a directory is a complete router unit of hard labels, made from the same labels as `router`."""
+    fs, inner = file_system(posixpath.join(directory, MANIFEST))
+    if not fs.exists(inner):
+        return False
+    manifest = read_json(posixpath.join(directory, MANIFEST))
+    return manifest["settings"]["loss"] == "hard_label" and tuple(manifest["inputs"]) == tuple(router.inputs)
 
 
 def run(
@@ -78,6 +96,7 @@ def run(
     report = unit(config, router, rewards, run_dir)
     if is_complete(report):
         return report
+    config = config.model_copy(update={"other_routers": [*config.other_routers, *hard_label_routers(router)]})
     predictor = RouterPredictor(router.path)
     outcomes = read_outcomes(outcomes_path, predictor.experts)
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
