@@ -69,8 +69,14 @@ def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: 
     run = ["serve", "run", "serve_app.app:build_app", "config=config.yaml", f"router={args['router']}"]
     here = {**environment, "RAY_ADDRESS": ADDRESS}
     subprocess.run(start, env=here, check=True)
-    with subprocess.Popen(run, env=here, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    process = subprocess.Popen(
+        run, env=here, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in background
+    )  # fmt: skip
+    try:
         wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
         assert ask(f"http://127.0.0.1:{PORT}") in ("adder", "namer")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+    finally:
+        process.kill()

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import socket
 import threading
 import time
@@ -125,6 +126,8 @@ def show_how_to_call(url: str, console: Console) -> None:
 
 
 def wait_for_interrupt() -> None:
-    """Sleep until Ctrl-C, which is how a service is meant to end."""
+    """Sleep until Ctrl-C, or until a container is stopped (SIGTERM): so a service is meant to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has its background processes ignore the former
+        signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
