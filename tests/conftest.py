@@ -66,7 +66,7 @@ def settings(tmp_path: Path, queries_file: Path) -> dict[str, Any]:
                     "kind": "file", "name": "test", "path": str(queries_file), "source_column": "kind",
                     "reference_column": "reference", "split_column": "split",
                 }
-            ]
+            ],
         },
         "generation": {
             "block_rows": 8,

@@ -80,10 +80,10 @@ def inside(module: str, names: set[str], package: str = "zooter_ray") -> bool:
 
 
 def own_ground(module: str) -> set[str]:
-    """What a module may import because it is its own: its subpackage, but of the stages only itself."""
+    """What a module may import because it is its own: its subpackage, but of the stages only its stage."""
     if part(module) != "stages":
         return {part(module)} - {""}
-    return {"stages.engines"} if inside(module, {"stages.engines"}) else {module.removeprefix("zooter_ray.")}
+    return {".".join(module.split(".")[1:3])}
 
 
 def test_the_files_of_the_package_are_found() -> None:

@@ -5,7 +5,9 @@ optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number
 `responses` {expert: text}, which the report shows.
 """
 
+import codecs
 import gzip
+import io
 import json
 import math
 import zlib
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import ijson
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,7 +119,7 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
 
 
 def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a JSON Lines (optionally .gz) or Parquet file, each with where it stands (`file:line`)."""
+    """Rows of a JSON Lines, JSON (both optionally .gz) or Parquet file, each with where it stands (`file:line`)."""
     fs, inner = file_system(path)
     if not fs.exists(inner):
         raise DataError(f"{path} does not exist")
@@ -126,7 +129,32 @@ def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if inner.endswith(".parquet"):
             yield from _parquet_rows(path, file)
         else:
-            yield from _json_rows(path, gzip.GzipFile(fileobj=file) if inner.endswith(".gz") else file)
+            lines = io.BufferedReader(gzip.GzipFile(fileobj=file)) if inner.endswith(".gz") else file
+            is_array = inner.removesuffix(".gz").endswith(".json") and _first_letter(path, lines) == b"["
+            yield from _array_rows(path, lines) if is_array else _json_rows(path, lines)
+
+
+def _first_letter(path: str, file: Any) -> bytes:
+    """The first letter of a file that is no white space; nothing of the file is used up."""
+    try:
+        head: bytes = file.read(1 << 10)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path} is not a whole gzip file: {error}") from None
+    file.seek(0)
+    return head.removeprefix(codecs.BOM_UTF8).strip()[:1]
+
+
+def _array_rows(path: str, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of one JSON array, read as a stream: such files are large."""
+    try:
+        for number, row in enumerate(ijson.items(file, "item", use_float=True), start=1):
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:item {number}: a JSON object is needed, not {type(row).__name__}")
+            yield f"{path}:item {number}", row
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: malformed JSON ({' '.join(str(error).split())[:200]})") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{path} is not a whole gzip file: {error}") from None
 
 
 def _parquet_rows(path: str, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -171,11 +199,12 @@ def check_text(where: str, row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}: `{key}` must be a text that is not empty")
-    _check_encodes(where, key, [value])
+    check_encodes(where, key, [value])
     return value
 
 
-def _check_encodes(where: str, key: str, texts: Iterable[str]) -> None:
+def check_encodes(where: str, key: str, texts: Iterable[str]) -> None:
+    """Refuse texts with lone surrogates, which JSON can hold and no file can."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -200,16 +229,16 @@ def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: s
     tags = row.get("tags")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise DataError(f"{where}: `tags` must be a list of texts")
-    _check_encodes(where, "tags", tags or ())
+    check_encodes(where, "tags", tags or ())
     for key in ("rewards", "metrics", "costs"):
         if key == "rewards" or row.get(key) is not None:
             _check_numbers(where, key, _mapping((where, row), key), pool, named_by)
     responses = row.get("responses") or {}
     if not (isinstance(responses, Mapping) and all(isinstance(text, str) for text in responses.values())):
         raise DataError(f"{where}: `responses` must be an object that maps experts to texts")
-    _check_encodes(where, "rewards", row["rewards"])
+    check_encodes(where, "rewards", row["rewards"])
     for expert, text in responses.items():
-        _check_encodes(where, "responses", (expert, " ", text))
+        check_encodes(where, "responses", (expert, " ", text))
 
 
 def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[str], named_by: str) -> None:

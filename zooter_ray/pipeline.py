@@ -18,6 +18,7 @@ from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_byt
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import VllmEngine
+from zooter_ray.config.queries import ClustersTagger, InsTagger, QueriesConfig
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
@@ -139,7 +140,7 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     for directory in config.evaluation.other_routers:
         check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
-    _prepare({**_expert_sources(config), **scorers, **encoders}, console)
+    _prepare({**_tagging_sources(config.queries), **_expert_sources(config), **scorers, **encoders}, console)
 
 
 def prepare_serving(config: RunConfig, console: Console) -> None:
@@ -152,6 +153,18 @@ def prepare_serving(config: RunConfig, console: Console) -> None:
 def _expert_sources(config: RunConfig) -> dict[str, str]:
     engines = {expert.id: expert.engine for expert in config.generation.experts}
     return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
+
+
+def _tagging_sources(config: QueriesConfig) -> dict[str, str]:
+    """Models that tag queries and merge tags."""
+    sources = {}
+    if isinstance(config.tagger, ClustersTagger):
+        sources["tagger"] = config.tagger.embedder
+    elif isinstance(config.tagger, InsTagger) and isinstance(config.tagger.engine, VllmEngine):
+        sources["tagger"] = config.tagger.engine.source
+    if config.tags.merge_similarity is not None:
+        sources["embedder of tags"] = config.tags.embedder
+    return sources
 
 
 def _prepare(sources: Mapping[str, str], console: Console) -> None:
@@ -175,6 +188,7 @@ def check_model(user: str, source: str) -> None:
 def check_secrets(config: RunConfig) -> None:
     """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
     users = [expert.engine for expert in config.generation.experts]
+    users += [engine] if (engine := getattr(config.queries.tagger, "engine", None)) else []
     for user in [*users, *config.scoring.reward_models, config.training]:
         for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
             name = getattr(user, setting, None)

@@ -1,6 +1,7 @@
 """The tables that stages hand to each other: column names and Arrow schemas.
 
 queries     one row per query
+tags        one row per query: its tags as the tagger spelled them
 responses   one row per (query, expert, sample); carries the query's text and reference, so that scoring needs no join
 rewards     one row per (query, expert, sample) and reward model
 labels      one row per query: an outcomes row plus its soft label, lists in the expert order of the manifest
@@ -17,6 +18,23 @@ QUERIES = pa.schema(
         pa.field("tags", pa.list_(pa.string()), nullable=False),
         pa.field("split", pa.string(), nullable=False),  # train | eval
         pa.field("reference", pa.string()),  # JSON, see zooter_ray.grading
+    ]
+)
+
+TAGS = pa.schema(
+    [
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),  # 0
+        pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("failure", pa.string()),  # why there are no tags, where tagging failed
+    ]
+)
+
+VOCABULARY = pa.schema(
+    [
+        pa.field("raw", pa.string(), nullable=False),  # as the tagger spelled it
+        pa.field("tag", pa.string()),  # what it became; null: too rare
+        pa.field("queries", pa.int64(), nullable=False),  # how many have it
     ]
 )
 

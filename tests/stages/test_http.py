@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +13,11 @@ from rich.console import Console
 
 from zooter_ray.artifacts import read_manifest, read_table
 from zooter_ray.config import RunConfig
-from zooter_ray.errors import ConfigError
+from zooter_ray.config.generation import BudgetConfig
+from zooter_ray.errors import ConfigError, StageError
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages import generation, queries
+from zooter_ray.stages.engines.budget import Purse
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -26,6 +29,7 @@ class Endpoint(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.tries: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
+        self.times: list[float] = []
         self.keys: set[str] = set()
         self.under_way = self.most_under_way = 0
         self.lock = threading.Lock()
@@ -40,6 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.bodies.append(body)
+        self.server.times.append(time.monotonic())
         self.server.keys.add(self.headers["Authorization"])
         query = body["messages"][-1]["content"]
         self.server.tries[query] += 1
@@ -134,3 +139,52 @@ def test_a_missing_key_is_named_before_anything_is_asked(
     with pytest.raises(ConfigError, match="environment variable ZOOTER_TEST_KEY"):
         generation.run(config.generation, query_unit, config.run_dir, console)
     assert not endpoint.bodies
+
+
+def remote(settings: dict[str, Any]) -> dict[str, Any]:
+    engine: dict[str, Any] = settings["generation"]["experts"][0]["engine"]
+    return engine
+
+
+def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOTER_TEST_KEY", "secret")
+    remote(http_settings(settings, endpoint)).update(budget={"tokens": 120})
+    config = RunConfig.model_validate(settings)
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    with pytest.raises(StageError, match=r"remote: the budget is used up, \d+ queries are left; raise engine.budget"):
+        generation.run(config.generation, query_unit, config.run_dir, console)
+    # A response takes 12 tokens; when the tenth is there, one more is under way.
+    answered = [query for query, tries in endpoint.tries.items() if tries == 2]
+    assert 10 <= len(answered) <= 11
+
+    # All 35 responses take 420 tokens: at a price of 1 per million prompt and 10 per million others, 35 * 75 / 1e6.
+    remote(settings).update(budget={"cost": 1.0, "prompt_price": 1.0, "generated_price": 10.0})
+    config = RunConfig.model_validate(settings)
+    unit = generation.run(config.generation, query_unit, config.run_dir, console)["remote"]
+    assert read_manifest(unit)["rows_out"] == 35
+    assert all(endpoint.tries[query] == 2 for query in answered), "what was paid for is not asked again"
+
+
+def test_what_former_runs_spent_counts() -> None:
+    budget = BudgetConfig(cost=1.0, prompt_price=2.0, generated_price=4.0)
+    assert budget.cost_of(100_000, 200_000) == pytest.approx(1.0)
+    purses = [Purse(budget, 100_000, generated) for generated in (199_999, 200_000)]
+    assert [purse.is_open() for purse in purses] == [True, False]
+    purses[0].spend(0, 1)
+    assert not purses[0].is_open()
+
+
+def test_requests_keep_to_their_rate(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOTER_TEST_KEY", "secret")
+    remote(http_settings(settings, endpoint)).update(requests_per_minute=600)
+    settings["queries"]["limit"] = 30
+    config = RunConfig.model_validate(settings)
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    unit = generation.run(config.generation, query_unit, config.run_dir, console)["remote"]
+    assert read_manifest(unit)["rows_in"] == 30
+    first, last = endpoint.times[0], endpoint.times[-1]
+    assert last - first >= 29 / 10 - 0.5, "ten a second"

@@ -35,10 +35,31 @@ class VllmEngine(Config):
     resources: StageResources = Field(default_factory=lambda: StageResources(num_gpus=1))
 
 
+class BudgetConfig(Config):
+    """What a run may spend at an endpoint. It stops there, and goes on once the budget was raised."""
+
+    tokens: int | None = Field(None, ge=1, description="of prompts and responses together")
+    cost: float | None = Field(None, gt=0, description="in the currency of the prices")
+    prompt_price: float = Field(0.0, ge=0, description="of a million prompt tokens")
+    generated_price: float = Field(0.0, ge=0, description="of a million generated tokens")
+
+    def cost_of(self, prompt_tokens: int, generated_tokens: int) -> float:
+        """What so many tokens cost."""
+        return (prompt_tokens * self.prompt_price + generated_tokens * self.generated_price) / 1e6
+
+    @model_validator(mode="after")
+    def _a_cost_needs_prices(self) -> Self:
+        if self.cost is not None and not (self.prompt_price or self.generated_price):
+            raise ValueError("a budget of cost needs prompt_price or generated_price")
+        return self
+
+
 class HttpEngine(Config):
     """An expert behind any OpenAI-compatible endpoint."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "concurrency", "timeout_s", "max_retries"})
+    speed_only: ClassVar[frozenset[str]] = frozenset(
+        {"resources", "concurrency", "timeout_s", "max_retries", "requests_per_minute", "budget"}
+    )
     kind: Literal["http"] = "http"
     base_url: str = Field(description="URL up to and with /v1")
     served_name: str = Field(description="what the endpoint calls the model")
@@ -46,6 +67,8 @@ class HttpEngine(Config):
     timeout_s: float = Field(120.0, gt=0, description="of one attempt")
     max_retries: int = Field(4, ge=0, description="with exponential back-off, on 408, 409, 429, 5xx, lost connections")
     concurrency: int = Field(16, ge=1, description="requests under way at once, per worker")
+    requests_per_minute: float | None = Field(None, gt=0, description="of a run, over all its workers")
+    budget: BudgetConfig | None = None
     resources: StageResources = Field(default_factory=lambda: StageResources(num_cpus=0.5))
 
 
@@ -65,6 +88,7 @@ class DummyEngine(Config):
     breaks_after: int | None = Field(
         None, ge=0, description="served, it raises after so many tokens: what a defect of an engine looks like"
     )
+    dies_on: str | None = Field(None, description="a query with this text in it ends the engine's process")
     seed: int = 0
     concurrency: int = Field(16, ge=1, description="requests under way at once, per worker")
     request_log: str | None = Field(None, description="file to which every request adds a line; for counting")
@@ -83,6 +107,7 @@ class ExpertConfig(Config):
     chat_template: str | None = Field(None, description="Jinja; null: the one that comes with the tokenizer")
     system_prompt: str | None = None
     decoding: Decoding = Field(default_factory=Decoding)
+    n: int = Field(1, ge=1, description="responses per query in a run; each has a seed of its own")
     long_queries: Literal["reject", "truncate"] = Field(
         "reject", description="what happens to a query that leaves no room for decoding.max_tokens in the window"
     )
@@ -98,6 +123,12 @@ class ExpertConfig(Config):
         return value
 
     @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.n > 1 and (self.decoding.seed is None or self.decoding.temperature == 0):
+            raise ValueError(f"expert {self.id!r}: {self.n} responses per query need decoding.seed and a temperature")
+        return self
+
+    @model_validator(mode="after")
     def _one_engine(self) -> Self:
         if (self.engine is None) == (self.same_weights_as is None):
             raise ValueError(f"expert {self.id!r} needs either `engine` or `same_weights_as`")
@@ -107,9 +138,12 @@ class ExpertConfig(Config):
 class GenerationConfig(Config):
     """Settings of the generation stage. The order of the experts is the class order of the router."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows", "engine_deaths"})
     experts: list[ExpertConfig] = Field(min_length=2)
     block_rows: int = Field(64, ge=1, le=64, description="rows that are committed together")
+    engine_deaths: int = Field(
+        2, ge=1, description="engines that may die on a query that they have alone, before it is rejected"
+    )
 
     @model_validator(mode="after")
     def _ids_are_unique_and_known(self) -> Self:

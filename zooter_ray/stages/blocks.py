@@ -1,19 +1,57 @@
 """What the Ray stages share: commit a dataset block by block, and close a unit once every row is accounted for."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import ray
 from ray.data import Dataset
 
-from zooter_ray.artifacts import Unit, commit, drop_duplicates, file_system, parts, read_table, write_manifest
+from zooter_ray.artifacts import (
+    Unit,
+    commit,
+    drop_duplicates,
+    file_system,
+    parts,
+    read_part,
+    read_table,
+    write_manifest,
+)
 from zooter_ray.errors import StageError
 from zooter_ray.schemas import REJECTED
 
 KEYS = ("query_id", "sample")
+FILES_PER_TASK = 8
+
+
+def in_cluster(function: Callable[..., Any], *args: Any) -> Any:
+    """Reference to what a function gives for these arguments, computed by a worker and kept in the cluster.
+
+    For what is too much for the driver, and for what every worker is to read from its node's shared memory.
+    """
+    return ray.remote(num_cpus=0.25)(function).remote(*args)
+
+
+def rows_of(units: Iterable[Unit], schema: pa.Schema, columns: Sequence[str] | None = None) -> Dataset:
+    """The rows of some units (these columns of them) as a dataset.
+
+    Not by ray.data.read_parquet, which spends seconds on starting actors that list files.
+    """
+    names = list(columns) if columns is not None else schema.names
+    paths = [{"path": part} for unit in units for part in parts(unit.path)]
+    if not paths:
+        return ray.data.from_arrow(pa.schema([schema.field(name) for name in names]).empty_table())
+    blocks = -(-len(paths) // FILES_PER_TASK)
+    return ray.data.from_items(paths, override_num_blocks=blocks).map_batches(
+        _read_parts, fn_args=(schema, names), batch_size=None, batch_format="pyarrow", num_cpus=0.25
+    )
+
+
+def _read_parts(files: pa.Table, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    return pa.concat_tables([read_part(path, schema, columns) for path in files["path"].to_pylist()])
 
 
 def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:
@@ -46,12 +84,40 @@ def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa
     return pa.table({"rows": [block.num_rows]})
 
 
-def done_ids(unit: Unit, schema: pa.Schema) -> set[tuple[str, int]]:
-    """(query_id, sample) of the rows that an interrupted run has committed; what it rejected is tried again."""
-    fs, _ = file_system(unit.rejected)
-    for part in parts(unit.rejected):
-        fs.rm_file(file_system(part)[1])
-    return keys_of(unit.path, schema)
+def done_keys(units: Mapping[str, Unit], schema: pa.Schema) -> tuple[Any, int]:
+    """Reference to the keys of what an interrupted run has committed, and their count.
+
+    What that run rejected is tried again. The keys stay in the cluster: they may be many.
+    """
+    for unit in units.values():
+        fs, _ = file_system(unit.rejected)
+        for part in parts(unit.rejected):
+            fs.rm_file(file_system(part)[1])
+    keys = in_cluster(_read_keys, {expert: unit.path for expert, unit in units.items()}, schema)
+    return keys, ray.get(in_cluster(_length, keys))
+
+
+def _read_keys(paths: Mapping[str, str], schema: pa.Schema) -> pa.ChunkedArray:
+    tables = [read_table(path, schema, KEYS) for path in paths.values()]
+    named = [
+        table.append_column("expert", pa.array([expert] * table.num_rows, pa.string()))
+        for expert, table in zip(paths, tables, strict=True)
+    ]
+    return _row_keys(pa.concat_tables(named))
+
+
+def _length(keys: pa.ChunkedArray) -> int:
+    return len(keys)
+
+
+def _row_keys(rows: pa.Table) -> pa.ChunkedArray:
+    sample = rows["sample"].cast(pa.string())
+    return pc.binary_join_element_wise(rows["expert"], sample, rows["query_id"], "\n")
+
+
+def without_done(rows: pa.Table, done: Any) -> pa.Table:
+    """The rows (of expert, query_id, sample) whose keys are not among the done ones, which come by reference."""
+    return rows.filter(pc.invert(pc.is_in(_row_keys(rows), value_set=ray.get(done))))
 
 
 def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:
@@ -60,10 +126,7 @@ def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] 
     Raises:
         StageError: if rows are missing, or if all were rejected, which no later stage can use.
     """
-    drop_duplicates(unit.path, KEYS)
-    good = keys_of(unit.path, schema)
-    rows_out = len(good)
-    reasons = rejected_reasons(unit, good)
+    rows_out, reasons = ray.get(in_cluster(_count, unit, schema))
     rejected = sum(reasons.values())
     if rows_in and not rows_out:
         first = next(iter(reasons), "no row came back")
@@ -74,6 +137,13 @@ def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] 
             "run again to resume"
         )
     write_manifest(unit, rows_in, rows_out, reasons, extra)
+
+
+def _count(unit: Unit, schema: pa.Schema) -> tuple[int, dict[str, int]]:
+    """Rows that are there, each once, and the rejected ones by reason; in a worker, since the keys may be many."""
+    drop_duplicates(unit.path, KEYS)
+    good = keys_of(unit.path, schema)
+    return len(good), rejected_reasons(unit, good)
 
 
 def pivot(query_ids: Sequence[str], units: Sequence[Unit], schema: pa.Schema, column: str) -> np.ndarray:

@@ -3,22 +3,28 @@
 Blocks are committed as they come, so a run that is killed loses what was in flight and no more.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray.data import Dataset
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, make_unit, parts, read_manifest
-from zooter_ray.config.generation import ExpertConfig, GenerationConfig
+from zooter_ray.artifacts import Unit, is_complete, make_unit, read_manifest, read_table
+from zooter_ray.config.generation import Engine, ExpertConfig, GenerationConfig
+from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
-from zooter_ray.schemas import RESPONSES
-from zooter_ray.stages.blocks import close, committed_rows, done_ids
+from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES
+from zooter_ray.stages.blocks import close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
+from zooter_ray.stages.engines.budget import USED_UP
+from zooter_ray.stages.engines.ledger import new_ledger
 
 STAGE = "02_responses"
+MAP: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 QUERY_COLUMNS = ["query_id", "query", "source", "reference"]
 
 
@@ -37,42 +43,76 @@ def _identity(config: GenerationConfig, expert: ExpertConfig) -> dict[str, Any]:
 def run(config: GenerationConfig, queries: Unit, run_dir: str, console: Console) -> dict[str, Unit]:
     """Generate what is missing, engine by engine; returns each expert's complete unit."""
     all_units = units(config, queries, run_dir)
-    total = read_manifest(queries)["rows_out"]
     for engine, group in engine_groups(config):
-        open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
-        if not open_units:
-            continue
-        experts = [expert for expert in group if expert.id in open_units]
-        done = {expert_id: done_ids(unit, RESPONSES) for expert_id, unit in open_units.items()}
-        finished = sum(map(len, done.values()))
-        if finished < total * len(experts):
-            dataset = ENGINES[engine.kind](pending(queries, done, config.block_rows), engine, experts)
-            name = "generation: " + ", ".join(shown_name(config, expert.id) for expert in experts)
-            track(committed_rows(dataset, open_units, RESPONSES), total * len(experts), name, console, finished)
-        for unit in open_units.values():
-            close(unit, RESPONSES, total)
+        experts = [expert for expert in group if not is_complete(all_units[expert.id])]
+        if experts:
+            _generate(config, engine, experts, queries, all_units, console)
     return all_units
 
 
-def pending(queries: Unit, done: dict[str, set[tuple[str, int]]], block_rows: int) -> Dataset:
-    """Every query x every expert in `done`, but for the (query_id, sample) that are done; small blocks."""
-    rows = ray.data.read_parquet(parts(queries.path)).select_columns(QUERY_COLUMNS)
-    expanded = rows.map_batches(
-        expand, fn_args=(ray.put(done),), batch_size=None, batch_format="pyarrow", num_cpus=0.25
+def _generate(
+    config: GenerationConfig,
+    engine: Engine,
+    experts: Sequence[ExpertConfig],
+    queries: Unit,
+    all_units: Mapping[str, Unit],
+    console: Console,
+) -> None:
+    """Generate what is missing of some experts that share an engine."""
+    per_sample = read_manifest(queries)["rows_out"]
+    total = per_sample * sum(expert.n for expert in experts)
+    open_units = {expert.id: all_units[expert.id] for expert in experts}
+    done, finished = done_keys(open_units, RESPONSES)
+    if finished < total:
+        rows = pending(queries, experts, done, config.block_rows)
+        spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in open_units.values()]))
+        ledger = new_ledger(open_units.values(), config.engine_deaths, spent)
+        dataset = ENGINES[engine.kind](rows, engine, experts, ledger)
+        name = "generation: " + ", ".join(shown_name(config, expert.id) for expert in experts)
+        track(committed_rows(dataset, open_units, RESPONSES), total, name, console, finished)
+    for expert in experts:
+        check_budget(open_units[expert.id])
+        close(open_units[expert.id], RESPONSES, per_sample * expert.n)
+
+
+def tokens_spent(directories: Sequence[str]) -> tuple[int, int]:
+    """Prompt and generated tokens of what is in these directories."""
+    names = ["prompt_tokens", "generated_tokens"]
+    found = pa.concat_tables([read_table(directory, RESPONSES, names) for directory in directories])
+    prompt, generated = (pc.sum(found[name]).as_py() or 0 for name in names)
+    return prompt, generated
+
+
+def check_budget(unit: Unit) -> None:
+    """Stop where queries were not asked for want of money; what was answered is kept.
+
+    Raises:
+        StageError: saying how many are left.
+    """
+    reasons = read_table(unit.rejected, REJECTED, ["reason"])["reason"].to_pylist()
+    if left := reasons.count(USED_UP):
+        raise StageError(
+            f"{unit.name}: the budget is used up, {left} queries are left; raise engine.budget and run again to go on"
+        )
+
+
+def pending(queries: Unit, experts: Sequence[ExpertConfig], done: Any, block_rows: int) -> Dataset:
+    """Every query x every expert x its samples, but for the (expert, query_id, sample) that are done; small blocks."""
+    samples = [(expert.id, sample) for expert in experts for sample in range(expert.n)]
+    return (
+        rows_of([queries], QUERIES, QUERY_COLUMNS)
+        .map_batches(expand, fn_args=(samples,), **MAP)
+        .map_batches(without_done, fn_args=(done,), **MAP)
+        .repartition(target_num_rows_per_block=block_rows)
     )
-    return expanded.repartition(target_num_rows_per_block=block_rows)
 
 
-def expand(block: pa.Table, done: Any) -> pa.Table:
-    """Cross a block of queries with the experts, leaving out what is done (an ObjectRef or the dict itself)."""
-    finished: dict[str, set[tuple[str, int]]] = ray.get(done) if isinstance(done, ray.ObjectRef) else done
-    tables = [_rows_of(block, expert, finished[expert]) for expert in finished]
-    return pa.concat_tables(tables)
-
-
-def _rows_of(block: pa.Table, expert: str, finished: set[tuple[str, int]]) -> pa.Table:
-    fresh = pa.array([(query_id, 0) not in finished for query_id in block["query_id"].to_pylist()], pa.bool_())
-    rows = block.filter(fresh)
-    return rows.append_column("expert", pa.array([expert] * rows.num_rows, pa.string())).append_column(
-        "sample", pa.array([0] * rows.num_rows, pa.int32())
+def expand(block: pa.Table, samples: Sequence[tuple[str, int]]) -> pa.Table:
+    """Cross a block of queries with (expert, sample)."""
+    count = block.num_rows
+    return pa.concat_tables(
+        block.append_column("expert", pa.array([expert] * count, pa.string())).append_column(
+            "sample", pa.array([sample] * count, pa.int32())
+        )
+        for expert, sample in samples
     )

@@ -3,17 +3,16 @@
 from typing import Any
 
 import pyarrow as pa
-import ray
 from ray.data import ActorPoolStrategy
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, make_unit, parts, read_manifest
+from zooter_ray.artifacts import Unit, is_complete, make_unit, read_manifest
 from zooter_ray.config.scoring import ScoringConfig
 from zooter_ray.progress import track
 from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.schemas import RESPONSES, REWARDS
-from zooter_ray.stages.blocks import close, committed_rows, done_ids
+from zooter_ray.stages.blocks import close, committed_rows, done_keys, rows_of, without_done
 
 STAGE = "03_rewards"
 REWARDS_AND_ERROR = pa.schema([field.with_nullable(True) for field in REWARDS] + [pa.field("error", pa.string())])
@@ -45,15 +44,13 @@ def run(
 
 def _score(model: Any, responses: dict[str, Unit], rewards: dict[str, Unit], block_rows: int, console: Console) -> None:
     totals = {expert: read_manifest(unit)["rows_out"] for expert, unit in responses.items()}
-    done = {expert: done_ids(unit, REWARDS) for expert, unit in rewards.items()}
-    finished, total = sum(map(len, done.values())), sum(totals.values())
+    done, finished = done_keys(rewards, REWARDS)
+    total = sum(totals.values())
     if finished < total:
-        files = [part for unit in responses.values() for part in parts(unit.path)]
         low, high = worker_range(model.resources)
         dataset = (
-            ray.data.read_parquet(files, schema=RESPONSES)
-            .select_columns(COLUMNS)
-            .map_batches(_not_done, fn_args=(ray.put(done),), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
+            rows_of(responses.values(), RESPONSES, COLUMNS)
+            .map_batches(without_done, fn_args=(done,), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
             .repartition(target_num_rows_per_block=block_rows)
             .map_batches(
                 ScoreBlock,
@@ -67,12 +64,6 @@ def _score(model: Any, responses: dict[str, Unit], rewards: dict[str, Unit], blo
         track(committed_rows(dataset, rewards, REWARDS), total, f"scoring: {model.id}", console, finished)
     for expert, unit in rewards.items():
         close(unit, REWARDS, totals[expert])
-
-
-def _not_done(block: pa.Table, done: Any) -> pa.Table:
-    finished: dict[str, set[tuple[str, int]]] = ray.get(done)
-    keys = zip(*(block[name].to_pylist() for name in ("expert", "query_id", "sample")), strict=True)
-    return block.filter(pa.array([(query_id, sample) not in finished[expert] for expert, query_id, sample in keys]))
 
 
 class ScoreBlock:

@@ -11,8 +11,9 @@ from ray.data import Dataset
 
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.stages.engines import dummy, http, vllm
+from zooter_ray.stages.engines.ledger import Ledger
 
-ENGINES: dict[str, Callable[[Dataset, Any, Sequence[ExpertConfig]], Dataset]] = {
+ENGINES: dict[str, Callable[[Dataset, Any, Sequence[ExpertConfig], Ledger], Dataset]] = {
     "vllm": vllm.generate,
     "http": http.generate,
     "dummy": dummy.generate,

@@ -1,25 +1,46 @@
-"""Engine `http`: an expert behind any OpenAI-compatible endpoint."""
+"""Engine `http`: an expert behind any OpenAI-compatible endpoint, within its rate limit and its budget."""
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
+from aiolimiter import AsyncLimiter
 from ray.data import Dataset
 
 from zooter_ray.chat import OpenAIChat, Response, api_key_of, messages_of
 from zooter_ray.config.generation import ExpertConfig, HttpEngine
+from zooter_ray.resources import worker_range
+from zooter_ray.stages.engines.budget import USED_UP, new_purse
+from zooter_ray.stages.engines.ledger import Ledger
 from zooter_ray.stages.engines.requests import Respond, Row, respond_to_blocks
 
 
-def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfig]) -> Dataset:
+def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfig], ledger: Ledger) -> Dataset:
     """Answer the dataset's queries over HTTP; rows that fail after all retries carry the error."""
-    make_respond = partial(_make_respond, engine, api_key_of(engine))
-    return respond_to_blocks(dataset, make_respond, experts, engine.concurrency, engine.resources)
+    purse = new_purse(engine.budget, ledger.spent)
+    make_respond = partial(_make_respond, engine, api_key_of(engine), purse)
+    return respond_to_blocks(dataset, make_respond, experts, engine.concurrency, engine.resources, ledger)
 
 
-def _make_respond(engine: HttpEngine, api_key: str) -> Respond:
+def _make_respond(engine: HttpEngine, api_key: str, purse: Any) -> Respond:
     client = OpenAIChat(engine, api_key)
+    limiter = _limiter(engine)
 
     async def respond(row: Row, expert: ExpertConfig) -> Response:
-        return await client.respond(messages_of(expert, row["query"]), expert.decoding, row["sample"])
+        if limiter is not None:
+            await limiter.acquire()
+        if purse is not None and not await purse.is_open.remote():
+            return Response(error=USED_UP)
+        response = await client.respond(messages_of(expert, row["query"]), expert.decoding, row["sample"])
+        if purse is not None:
+            await purse.spend.remote(response.prompt_tokens, response.generated_tokens)
+        return response
 
     return respond
+
+
+def _limiter(engine: HttpEngine) -> AsyncLimiter | None:
+    """A worker's share of the requests per minute, one at a time and not in bursts."""
+    if engine.requests_per_minute is None:
+        return None
+    return AsyncLimiter(1, 60 * worker_range(engine.resources)[1] / engine.requests_per_minute)

@@ -13,10 +13,11 @@ from zooter_ray.chat import fit_prompt, sampling_params
 from zooter_ray.config.generation import ExpertConfig, VllmEngine
 from zooter_ray.package_models import resolve_source
 from zooter_ray.resources import engine_kwargs
+from zooter_ray.stages.engines.ledger import Ledger
 from zooter_ray.stages.engines.requests import RESPONSES_AND_ERROR, Row
 
 
-def generate(dataset: Dataset, engine: VllmEngine, experts: Sequence[ExpertConfig]) -> Dataset:
+def generate(dataset: Dataset, engine: VllmEngine, experts: Sequence[ExpertConfig], ledger: Ledger) -> Dataset:
     """Answer the dataset's queries with one vLLM engine; rows that it refuses carry the error."""
     from ray.data.llm import build_processor
 
@@ -37,7 +38,7 @@ def generate(dataset: Dataset, engine: VllmEngine, experts: Sequence[ExpertConfi
             "sampling_params": sampling_params(sampling[row["expert"]], row["sample"]),
         }
 
-    processor = build_processor(processor_config(engine, source), preprocess=request)
+    processor = with_ledger(build_processor(processor_config(engine, source), preprocess=request), ledger)
     limits = {expert.id: expert.decoding.max_tokens for expert in experts}
     return processor(prompts).map_batches(
         to_responses, fn_args=(limits,), batch_size=None, batch_format="pyarrow", num_cpus=0.25
@@ -64,6 +65,17 @@ def processor_config(engine: VllmEngine, source: str) -> Any:
         detokenize_stage=False,
         **engine_kwargs(engine.resources, engine.tensor_parallel_size),
     )
+
+
+def with_ledger(processor: Any, ledger: Ledger) -> Any:
+    """A processor whose engine writes down what it has in hand."""
+    from zooter_ray.stages.engines.ledgered import LedgeredEngine
+
+    (name,) = (name for name in processor.list_stage_names() if "vLLMEngine" in name)
+    stage = processor.get_stage_by_name(name)
+    stage.fn = LedgeredEngine
+    stage.fn_constructor_kwargs["ledger"] = ledger
+    return processor
 
 
 class RenderPrompts:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooter_ray.queries.tagging import RULES, rule_tags
+from zooter_ray.queries.rules import RULES, rule_tags
 
 
 @pytest.mark.parametrize(
