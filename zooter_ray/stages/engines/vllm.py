@@ -73,8 +73,9 @@ def with_ledger(processor: Any, ledger: Ledger) -> Any:
 
     (name,) = (name for name in processor.list_stage_names() if "vLLMEngine" in name)
     stage = processor.get_stage_by_name(name)
-    stage.fn = LedgeredEngine
-    stage.fn_constructor_kwargs["ledger"] = ledger
+    kwargs = {**stage.fn_constructor_kwargs, "ledger": ledger}
+    # A copy, since assigning would validate the stage again, which then asks for a GPU.
+    processor.stages[name] = stage.model_copy(update={"fn": LedgeredEngine, "fn_constructor_kwargs": kwargs})
     return processor
 
 
