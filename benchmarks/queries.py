@@ -31,12 +31,12 @@ SAMPLES, WORDS_PER_QUERY, TAGS = 20_000, 30, 500
 
 
 def sample(number: int) -> str:
-    return " ".join(Random(-1 - number).choices(WORDS, k=60))
+    return " ".join(Random(f"sample {number}").choices(WORDS, k=60))
 
 
 def query(number: int) -> str:
     """One in 100 is contaminated, one in 50 a copy of its neighbour, one in 50 nearly one."""
-    random = Random(number - number % 50 + 1 if number % 50 in (2, 3) else number)
+    random = Random(f"query {number - number % 50 + 1 if number % 50 in (2, 3) else number}")
     words = random.choices(WORDS, k=WORDS_PER_QUERY)
     if number % 100 == 7:
         words[10:16] = sample(number % SAMPLES).split()[20:26]

@@ -7,6 +7,8 @@ compared exactly.
 """
 
 import hashlib
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,15 +42,21 @@ def first_of_each(keys: pa.Table) -> np.ndarray:
 
 def buckets(query: str) -> list[int]:
     """The buckets (64-bit numbers) that a text falls into: near-duplicates share one. Of fewer than 5 words: none."""
-    from datasketch import MinHash  # scipy behind it takes a while to import, and other tasks need none
-
     shingles = np.unique(ngram_hashes(words(query), SHINGLE_WORDS))
     if not len(shingles):
         return []
-    signature = MinHash(num_perm=BANDS * BAND_ROWS, seed=1, hashfunc=_low_bits)
+    signature = _empty_signature().copy()
     signature.update_batch(shingles.tolist())
     bands = signature.hashvalues.reshape(BANDS, BAND_ROWS)
     return [_bucket(band, values.tobytes()) for band, values in enumerate(bands)]
+
+
+@cache
+def _empty_signature() -> Any:
+    """The signature of nothing; its permutations take five times as long to draw as a text takes to be hashed."""
+    from datasketch import MinHash  # scipy behind it takes a while to import, and other tasks need none
+
+    return MinHash(num_perm=BANDS * BAND_ROWS, seed=1, hashfunc=_low_bits)
 
 
 def _low_bits(shingle: int) -> int:
@@ -62,6 +70,8 @@ def _bucket(band: int, values: bytes) -> int:
 
 def candidate_pairs(rows: pa.Table) -> pa.Table:
     """From rows of (bucket, query_id), all rows of each bucket together: pairs (query_id, other) with other smaller."""
+    _, index_Q, counts = np.unique(rows["bucket"].to_numpy(), return_inverse=True, return_counts=True)
+    rows = rows.filter(pa.array(counts[index_Q] > 1))  # first, since nearly all buckets hold one row
     if not rows.num_rows:
         return PAIRS.empty_table()
     rows = rows.sort_by([("bucket", "ascending"), ("query_id", "ascending")])

@@ -63,6 +63,8 @@ def run(config: QueriesConfig, clean: Unit, tags: Unit, drawn: Unit, console: Co
     if not total:
         raise StageError("no query is drawn: none is left")
     close(clean, tags, drawn, counts)
+    where = posixpath.join(drawn.path, COMPOSITION_FILE)
+    console.print(f"queries: {total} drawn, {len(counts['tags'])} tags; see {where}", highlight=False, soft_wrap=True)
 
 
 def _raw_tags(rows: pa.Table) -> pa.Table:
