@@ -15,7 +15,7 @@ from zooter_ray.progress import new_console
 
 def main() -> None:
     config = load_config(sys.argv[1])
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 200 << 20})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": 200 << 20})
     node = cluster.add_node(num_cpus=4, object_store_memory=200 << 20)
     ray.init(address=cluster.address)
 
