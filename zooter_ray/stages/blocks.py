@@ -24,6 +24,11 @@ from zooter_ray.errors import StageError
 from zooter_ray.schemas import REJECTED
 
 KEYS = ("query_id", "sample")
+WHOLE: dict[str, Any] = {
+    "batch_size": None,
+    "batch_format": "pyarrow",
+    "num_cpus": 0.25,
+}  # of map_batches: block by block
 FILES_PER_TASK = 8
 
 
@@ -46,7 +51,7 @@ def rows_of(units: Iterable[Unit], schema: pa.Schema, columns: Sequence[str] | N
         return ray.data.from_arrow(pa.schema([schema.field(name) for name in names]).empty_table())
     blocks = -(-len(paths) // FILES_PER_TASK)
     return ray.data.from_items(paths, override_num_blocks=blocks).map_batches(
-        _read_parts, fn_args=(schema, names), batch_size=None, batch_format="pyarrow", num_cpus=0.25
+        _read_parts, fn_args=(schema, names), **WHOLE
     )
 
 
@@ -62,9 +67,7 @@ def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schem
     counts = dataset.map_batches(
         _commit_block,
         fn_args=({expert: (unit.path, unit.rejected) for expert, unit in units.items()}, schema),
-        batch_size=None,
-        batch_format="pyarrow",
-        num_cpus=0.25,
+        **WHOLE,
     )
     for batch in counts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield pc.sum(batch["rows"]).as_py()

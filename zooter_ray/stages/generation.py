@@ -18,13 +18,12 @@ from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
 from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES
-from zooter_ray.stages.blocks import close, committed_rows, done_keys, in_cluster, rows_of, without_done
+from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
 from zooter_ray.stages.engines.budget import USED_UP
 from zooter_ray.stages.engines.ledger import new_ledger
 
 STAGE = "02_responses"
-MAP: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 QUERY_COLUMNS = ["query_id", "query", "source", "reference"]
 
 
@@ -101,8 +100,8 @@ def pending(queries: Unit, experts: Sequence[ExpertConfig], done: Any, block_row
     samples = [(expert.id, sample) for expert in experts for sample in range(expert.n)]
     return (
         rows_of([queries], QUERIES, QUERY_COLUMNS)
-        .map_batches(expand, fn_args=(samples,), **MAP)
-        .map_batches(without_done, fn_args=(done,), **MAP)
+        .map_batches(expand, fn_args=(samples,), **WHOLE)
+        .map_batches(without_done, fn_args=(done,), **WHOLE)
         .repartition(target_num_rows_per_block=block_rows)
     )
 

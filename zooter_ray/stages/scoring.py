@@ -12,7 +12,7 @@ from zooter_ray.progress import track
 from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.schemas import RESPONSES, REWARDS
-from zooter_ray.stages.blocks import close, committed_rows, done_keys, rows_of, without_done
+from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, rows_of, without_done
 
 STAGE = "03_rewards"
 REWARDS_AND_ERROR = pa.schema([field.with_nullable(True) for field in REWARDS] + [pa.field("error", pa.string())])
@@ -50,7 +50,7 @@ def _score(model: Any, responses: dict[str, Unit], rewards: dict[str, Unit], blo
         low, high = worker_range(model.resources)
         dataset = (
             rows_of(responses.values(), RESPONSES, COLUMNS)
-            .map_batches(without_done, fn_args=(done,), batch_size=None, batch_format="pyarrow", num_cpus=0.25)
+            .map_batches(without_done, fn_args=(done,), **WHOLE)
             .repartition(target_num_rows_per_block=block_rows)
             .map_batches(
                 ScoreBlock,

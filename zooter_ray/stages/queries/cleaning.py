@@ -19,10 +19,9 @@ from zooter_ray.queries.decontamination import BenchmarkIndex, contamination, in
 from zooter_ray.queries.duplicates import first_of_each, text_key
 from zooter_ray.queries.sources import files_of, read_file, read_source
 from zooter_ray.schemas import QUERIES, REJECTED
+from zooter_ray.stages.blocks import WHOLE
 from zooter_ray.stages.queries.near import near_duplicates
 
-MAP: dict[str, Any] = {"batch_format": "pyarrow", "num_cpus": 0.25}
-WHOLE: dict[str, Any] = {**MAP, "batch_size": None}
 BYTES_PER_PARTITION = 32 << 20
 READ = (
     QUERIES.append(pa.field("key", pa.string()))
@@ -74,7 +73,7 @@ def read(config: QueriesConfig) -> Dataset:
         {"source": index, "path": path} for index, source in enumerate(config.sources) for path in files_of(source)
     ]
     rows = ray.data.from_items(files, override_num_blocks=len(files)).flat_map(_rows, fn_args=(config,), num_cpus=0.25)
-    return rows.map_batches(with_key, batch_size=4096, **MAP)
+    return rows.map_batches(with_key, **{**WHOLE, "batch_size": 4096})
 
 
 def _rows(file: dict[str, Any], config: QueriesConfig) -> Iterator[dict[str, Any]]:

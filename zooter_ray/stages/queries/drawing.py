@@ -28,8 +28,8 @@ from zooter_ray.queries.composition import Composition, markdown
 from zooter_ray.queries.sampling import KEYS, limit_keys, smallest, tag_keys
 from zooter_ray.queries.vocabulary import Vocabulary, make_vocabulary
 from zooter_ray.schemas import QUERIES, TAGS, VOCABULARY
-from zooter_ray.stages.blocks import in_cluster, rows_of
-from zooter_ray.stages.queries.cleaning import WHOLE, add_up, count_table, partitions_for
+from zooter_ray.stages.blocks import WHOLE, in_cluster, rows_of
+from zooter_ray.stages.queries.cleaning import add_up, count_table, partitions_for
 
 VOCABULARY_FILE, COMPOSITION_FILE = "vocabulary.parquet", "composition.md"
 TAG_COUNTS = pa.schema([("raw", pa.string()), ("queries", pa.int64())])

@@ -8,9 +8,8 @@ import ray
 from ray.data import Dataset
 
 from zooter_ray.queries.duplicates import BANDS, PAIRS, buckets, candidate_pairs, distinct, similarity
-from zooter_ray.stages.blocks import in_cluster
+from zooter_ray.stages.blocks import WHOLE, in_cluster
 
-MAP: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 BUCKET_ROWS_PER_PARTITION = 1 << 20
 BUCKETS = pa.schema([("bucket", pa.int64()), ("query_id", pa.string())])
 
@@ -26,11 +25,11 @@ def near_duplicates(rows: Dataset, least: float, total: int, partitions: int) ->
     """
     bucket_partitions = max(2, BANDS * total // BUCKET_ROWS_PER_PARTITION)
     pairs = (
-        rows.map_batches(bucket_rows, **MAP)
+        rows.map_batches(bucket_rows, **WHOLE)
         .repartition(bucket_partitions, keys=["bucket"])
-        .map_batches(candidate_pairs, **MAP)
+        .map_batches(candidate_pairs, **WHOLE)
         .repartition(partitions, keys=["query_id", "other"])
-        .map_batches(distinct, **MAP)
+        .map_batches(distinct, **WHOLE)
         .materialize()
     )
     if not pairs.count():
@@ -40,7 +39,7 @@ def near_duplicates(rows: Dataset, least: float, total: int, partitions: int) ->
     compared = (
         pairs.join(texts, "inner", partitions, on=("query_id",))
         .join(others, "inner", partitions, on=("other",))
-        .map_batches(near_pairs, fn_args=(least,), **MAP)
+        .map_batches(near_pairs, fn_args=(least,), **WHOLE)
     )
     return in_cluster(_smallest_others, *compared.to_arrow_refs())
 

@@ -11,7 +11,7 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table
+from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table, remove
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.queries import ClustersTagger, InsTagger, Tagger
 from zooter_ray.hashing import hash_fraction
@@ -20,11 +20,10 @@ from zooter_ray.queries.instag import instag_prompt, parse_tags
 from zooter_ray.queries.rules import rule_tags
 from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.schemas import QUERIES, TAGS
-from zooter_ray.stages.blocks import close, committed_rows, done_keys, in_cluster, rows_of, without_done
+from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
 from zooter_ray.stages.engines.ledger import Ledger, new_ledger
 
-MAP: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 ENGINE_DEATHS = 2
 TAGGER = "tagger"  # the name under which its one unit is committed
 
@@ -33,11 +32,13 @@ def run(tagger: Tagger, seed: int, clean: Unit, tags: Unit, console: Console) ->
     """Make the unit of tags, if it is not complete."""
     if is_complete(tags):
         return
+    if tagger.kind == "clusters":
+        remove(tags)  # parts of an interrupted run: centres follow from all queries, so it starts anew
     total = read_manifest(clean)["rows_out"]
     done, finished = done_keys({TAGGER: tags}, TAGS)
     if finished < total:
-        rows = rows_of([clean], QUERIES).map_batches(_named, **MAP)
-        fresh = rows.map_batches(without_done, fn_args=(done,), **MAP)
+        rows = rows_of([clean], QUERIES).map_batches(_named, **WHOLE)
+        fresh = rows.map_batches(without_done, fn_args=(done,), **WHOLE)
         dataset = TAGGERS[tagger.kind](fresh, tagger, seed, new_ledger([tags], ENGINE_DEATHS))
         name = f"queries: tags ({tagger.kind})"
         track(committed_rows(dataset, {TAGGER: tags}, TAGS), total, name, console, finished)
@@ -74,12 +75,12 @@ def tag_table(rows: pa.Table, tags: list[list[str]], failures: list[str | None] 
 
 def by_column(rows: Dataset, _tagger: Any, _seed: int, _ledger: Ledger) -> Dataset:
     """The tags that the sources brought along."""
-    return rows.map_batches(lambda block: tag_table(block, block["tags"].to_pylist()), **MAP)
+    return rows.map_batches(lambda block: tag_table(block, block["tags"].to_pylist()), **WHOLE)
 
 
 def by_rules(rows: Dataset, _tagger: Any, _seed: int, _ledger: Ledger) -> Dataset:
     """Tags by keyword rules."""
-    return rows.map_batches(lambda block: tag_table(block, [rule_tags(q) for q in block["query"].to_pylist()]), **MAP)
+    return rows.map_batches(lambda block: tag_table(block, [rule_tags(q) for q in block["query"].to_pylist()]), **WHOLE)
 
 
 def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledger) -> Dataset:
@@ -97,9 +98,9 @@ def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledge
         **actor_kwargs(tagger.resources),
     ).materialize()
     share = min(1.0, tagger.fitted_on / max(1, embedded.count()))
-    drawn = embedded.map_batches(_draw, fn_args=(share, seed), **MAP)
+    drawn = embedded.map_batches(_draw, fn_args=(share, seed), **WHOLE)
     centres = in_cluster(_fit, tagger.clusters, seed, *drawn.to_arrow_refs())
-    return embedded.map_batches(_assign, fn_args=(centres,), **MAP)
+    return embedded.map_batches(_assign, fn_args=(centres,), **WHOLE)
 
 
 class EmbedBlock:
@@ -151,9 +152,9 @@ def by_instagger(rows: Dataset, tagger: InsTagger, _seed: int, ledger: Ledger) -
         id=TAGGER, engine=tagger.engine, chat_template=tagger.chat_template, decoding=tagger.decoding,
         long_queries="truncate",
     )  # fmt: skip
-    asked = rows.repartition(target_num_rows_per_block=tagger.block_rows).map_batches(_ask, **MAP)
+    asked = rows.repartition(target_num_rows_per_block=tagger.block_rows).map_batches(_ask, **WHOLE)
     replies = ENGINES[tagger.engine.kind](asked, tagger.engine, [expert], ledger)
-    return replies.map_batches(_read_replies, **MAP)
+    return replies.map_batches(_read_replies, **WHOLE)
 
 
 def _ask(rows: pa.Table) -> pa.Table:
