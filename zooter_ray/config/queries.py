@@ -102,6 +102,7 @@ class ClustersTagger(Config):
 class InsTagger(Config):
     """Tags by an LLM that was trained to give them (InsTag); any engine of an expert will do."""
 
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows"})
     kind: Literal["instagger"] = "instagger"
     engine: Engine = Field(
         default_factory=lambda: VllmEngine(source="OFA-Sys/InsTagger", dtype="bfloat16", max_model_len=2048)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 PROMPT = (
     "Please identify tags of user intentions in the following user query and provide an explanation for each tag. "
@@ -34,5 +35,5 @@ def _tags_of_json(reply: str) -> list[str] | None:
     except ValueError:
         return None
     entries = value if isinstance(value, list) else [value]
-    tags = [entry.get("tag") if isinstance(entry, dict) else entry for entry in entries]
-    return [tag for tag in tags if isinstance(tag, str)] if all(isinstance(tag, str) for tag in tags) else None
+    tags: list[Any] = [entry.get("tag") if isinstance(entry, dict) else entry for entry in entries]
+    return tags if all(isinstance(tag, str) for tag in tags) else None

@@ -17,7 +17,7 @@ from zooter_ray.errors import DataError, StageError
 from zooter_ray.progress import track
 from zooter_ray.queries.decontamination import BenchmarkIndex, contamination, index_benchmarks
 from zooter_ray.queries.duplicates import first_of_each, text_key
-from zooter_ray.queries.sources import files_of, read_file, read_source
+from zooter_ray.queries.sources import NO_QUERY, files_of, read_file, read_source
 from zooter_ray.schemas import QUERIES, REJECTED
 from zooter_ray.stages.blocks import WHOLE
 from zooter_ray.stages.queries.near import near_duplicates
@@ -85,7 +85,7 @@ def with_key(rows: pa.Table) -> pa.Table:
     found = rows.to_pylist()
     for row in found:
         row["key"] = text_key(row["query"]) if row["query"] else f"no query: {row['query_id']}"
-        row["reason"] = None if row["query"] else "no query"
+        row["reason"] = None if row["query"] else NO_QUERY
         row["detail"] = None
     return pa.Table.from_pylist(found, READ)
 
@@ -114,8 +114,9 @@ def mark(rows: pa.Table, near: Any, index: Any) -> pa.Table:
         contamination(query, benchmarks) if reason is None else None
         for query, reason in zip(rows["query"].to_pylist(), rows["reason"].to_pylist(), strict=True)
     ]
-    details = pa.array([None if match is None else f"shares {match[1]!r} with {match[0]}" for match in matches])
-    return _marked(rows, pc.is_valid(details.cast(pa.string())), CONTAMINATED, details.cast(pa.string()))
+    texts = [None if match is None else f"shares {match[1]!r} with {match[0]}" for match in matches]
+    details = pa.array(texts, pa.string())
+    return _marked(rows, pc.is_valid(details), CONTAMINATED, details)
 
 
 def _marked(rows: pa.Table, marked: Any, reason: str, details: Any) -> pa.Table:

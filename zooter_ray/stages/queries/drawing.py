@@ -23,6 +23,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.queries import QueriesConfig, TagsConfig
 from zooter_ray.errors import StageError
+from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.queries.composition import Composition, markdown
 from zooter_ray.queries.sampling import KEYS, limit_keys, smallest, tag_keys
@@ -73,6 +74,7 @@ def _raw_tags(rows: pa.Table) -> pa.Table:
 
 def make_tags(config: TagsConfig, tagged_by: Dataset, path: str) -> Any:
     """Reference to the vocabulary of all tags; written to a file as well."""
+    config = config.model_copy(update={"embedder": absolute_source(config.embedder)})
     counts = tagged_by.map_batches(count_tags, **WHOLE)
     return in_cluster(_make_vocabulary, config, posixpath.join(path, VOCABULARY_FILE), *counts.to_arrow_refs())
 

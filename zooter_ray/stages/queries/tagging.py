@@ -15,6 +15,7 @@ from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table, r
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.queries import ClustersTagger, InsTagger, Tagger
 from zooter_ray.hashing import hash_fraction
+from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.queries.instag import instag_prompt, parse_tags
 from zooter_ray.queries.rules import rule_tags
@@ -91,7 +92,7 @@ def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledge
     low, high = worker_range(tagger.resources)
     embedded = rows.map_batches(
         EmbedBlock,
-        fn_constructor_args=(tagger.embedder,),
+        fn_constructor_args=(absolute_source(tagger.embedder),),
         batch_size=None,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(min_size=low, max_size=high),
