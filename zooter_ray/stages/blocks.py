@@ -24,11 +24,8 @@ from zooter_ray.errors import StageError
 from zooter_ray.schemas import REJECTED
 
 KEYS = ("query_id", "sample")
-WHOLE: dict[str, Any] = {
-    "batch_size": None,
-    "batch_format": "pyarrow",
-    "num_cpus": 0.25,
-}  # of map_batches: block by block
+# Arguments of map_batches for a cheap function that takes whole blocks.
+WHOLE: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 FILES_PER_TASK = 8
 
 

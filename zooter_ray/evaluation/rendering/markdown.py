@@ -20,8 +20,8 @@ def markdown(report: Report) -> str:
         "",
         *_table(header, [_row(report, method) for method in report.methods]),
         "",
-        *(f"- {_cell(sentence)}" for sentence in summary(report)),
-        f"- The router's choices: {_cell(shares)}.",
+        *(f"- {_plain(sentence)}" for sentence in summary(report)),
+        f"- The router's choices: {_plain(shares)}.",
         f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
     if report.losses:
@@ -57,5 +57,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _cell(text: str) -> str:
     """Other people's text in one cell: on one line, cut, and without a meaning of its own."""
-    cut = " ".join(text.split())[:200]
-    return re.sub(r"([\\`*_\[\]!|])", r"\\\1", cut).replace("<", "&lt;")
+    return _plain(" ".join(text.split())[:200])
+
+
+def _plain(text: str) -> str:
+    """A text in which nothing means anything to Markdown."""
+    return re.sub(r"([\\`*_\[\]!|])", r"\\\1", text).replace("<", "&lt;")
