@@ -18,9 +18,9 @@ from zooter_ray.labels import (
     has_preference,
     label_table,
     sample_labels,
-    soft_labels,
     tag_means,
     tag_partials,
+    training_partials,
     with_validation,
 )
 from zooter_ray.outcomes import Outcomes
@@ -35,6 +35,19 @@ def tagged_rewards(draw: st.DrawFn, experts: int = 3) -> tuple[np.ndarray, list[
     rows = draw(st.integers(1, 8))
     rewards_QM = draw(hnp.arrays(float, (rows, experts), elements=st.integers(-50, 50).map(lambda n: n / 10)))
     return rewards_QM, draw(st.lists(tag_lists, min_size=rows, max_size=rows))
+
+
+def soft_labels(
+    rewards_QM: np.ndarray, tags: list[list[str]], learns_Q: np.ndarray, temperature: float, beta: float
+) -> np.ndarray:
+    """The labels (Q, M) of rows of which some are learned from."""
+    rows = len(tags)
+    splits = ["train" if learns else "eval" for learns in learns_Q]
+    texts = ([f"q{row}" for row in range(rows)], ["query"] * rows, ["all"] * rows)
+    experts = [f"expert {m}" for m in range(rewards_QM.shape[1])]
+    given_rows = Outcomes(experts, *texts, tags, splits, rewards_QM, None, None)
+    means = tag_means(training_partials(given_rows, temperature))
+    return enhance(sample_labels(rewards_QM, temperature), tags, means, beta)
 
 
 def logs(*rows: tuple[float, ...]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Rewards -> soft labels: section 3.2 of the paper.
 
 Q queries, M experts, T tags. The tag means are sums and counts over parts of the training rows that can be added up,
-so that a distributed stage maps `tag_partials` and reduces with `combine_partials`.
+so that a distributed stage maps `training_partials` and reduces with `combine_partials`. Rewards of several reward
+models are standardised here before they are averaged, and nowhere else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,18 +81,12 @@ def enhance(
     return enhanced_QM
 
 
-def soft_labels(
-    rewards_QM: np.ndarray,
-    tags: Sequence[Sequence[str]],
-    learns_Q: np.ndarray,
-    temperature: float,
-    beta: float,
-) -> np.ndarray:
-    """Soft labels (Q, M) of all rows; tag means come from the rows in `learns_Q` (Q,) that carry a preference."""
-    labels_QM = sample_labels(rewards_QM, temperature)
-    index = np.flatnonzero(learns_Q & has_preference(rewards_QM))
-    means = tag_means(tag_partials(labels_QM[index], [tags[row] for row in index]))
-    return enhance(labels_QM, tags, means, beta)
+def training_partials(outcomes: Outcomes, temperature: float) -> dict[str, TagPartial]:
+    """Tag partials of the rows that are learned from: those of the split `train` that carry a preference."""
+    learns_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
+    index = np.flatnonzero(learns_Q & has_preference(outcomes.rewards_QM))
+    labels_QM = sample_labels(outcomes.rewards_QM[index], temperature)
+    return tag_partials(labels_QM, [outcomes.tags[row] for row in index])
 
 
 def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
@@ -108,19 +103,66 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
-    learns_Q = np.array([name == "train" for name in split.splits])
-    labels_QM = soft_labels(split.rewards_QM, split.tags, learns_Q, config.temperature, config.beta)
+    return labelled(split, tag_means(training_partials(split, config.temperature)), config)
+
+
+def labelled(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> pa.Table:
+    """Outcomes and their soft labels under these tag means, as a table of schemas.LABELS."""
+    labels_QM = enhance(sample_labels(outcomes.rewards_QM, config.temperature), outcomes.tags, means, config.beta)
     columns = {
-        "query_id": split.query_ids,
-        "query": split.queries,
-        "source": split.sources,
-        "tags": split.tags,
-        "split": split.splits,
-        "rewards": split.rewards_QM.tolist(),
-        "metrics": None if split.metrics_QM is None else split.metrics_QM.tolist(),
-        "costs": None if split.costs_QM is None else split.costs_QM.tolist(),
+        "query_id": outcomes.query_ids,
+        "query": outcomes.queries,
+        "source": outcomes.sources,
+        "tags": outcomes.tags,
+        "split": outcomes.splits,
+        "rewards": outcomes.rewards_QM.tolist(),
+        "metrics": _rows_or_none(outcomes.metrics_QM),
+        "costs": _rows_or_none(outcomes.costs_QM),
         "label": labels_QM.tolist(),
-        "has_preference": has_preference(split.rewards_QM).tolist(),
+        "has_preference": has_preference(outcomes.rewards_QM).tolist(),
     }
-    filled = {name: [None] * len(split.query_ids) if values is None else values for name, values in columns.items()}
+    filled = {name: [None] * len(outcomes.query_ids) if rows is None else rows for name, rows in columns.items()}
     return pa.table(filled, schema=LABELS)
+
+
+def _rows_or_none(values_QM: np.ndarray | None) -> list[list[float] | None] | None:
+    """Lists of the rows that are whole; None stands for the others."""
+    if values_QM is None:
+        return None
+    whole_Q = np.isfinite(values_QM).all(axis=1)
+    return [row if whole else None for row, whole in zip(values_QM.tolist(), whole_Q, strict=True)]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, sum and sum of squares of one reward model's rewards, over some training rows."""
+
+    count: int
+    total: float
+    squares: float
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
+
+def moments(rewards_QM: np.ndarray) -> Moments:
+    """Moments of the rewards that are there."""
+    rewards = rewards_QM[np.isfinite(rewards_QM)]
+    return Moments(len(rewards), float(rewards.sum()), float((rewards**2).sum()))
+
+
+def standardise(rewards_QM: np.ndarray, over: Moments) -> np.ndarray:
+    """(rewards - mean) / standard deviation, both those of `over`; rewards that do not vary become 0."""
+    mean = over.total / max(over.count, 1)
+    variance = over.squares / max(over.count, 1) - mean**2
+    result: np.ndarray = (rewards_QM - mean) / np.sqrt(variance) if variance > 1e-12 else rewards_QM * 0.0
+    return result
+
+
+def weighted_mean(
+    rewards: Mapping[str, np.ndarray], over: Mapping[str, Moments], weights: Mapping[str, float]
+) -> np.ndarray:
+    """Weighted mean (Q, M) of the standardised rewards (Q, M) of several reward models."""
+    terms = [weight * standardise(rewards[name], over[name]) for name, weight in weights.items()]
+    result: np.ndarray = np.sum(terms, axis=0) / sum(weights.values())
+    return result

@@ -106,21 +106,20 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     yield "generation", _parent(run_dir, generation.STAGE, query_unit)
     rewards = scoring.run(config.scoring, responses, run_dir, console)
     yield "scoring", _parent(run_dir, scoring.STAGE, query_unit)
-    metrics = next((rewards[model.id] for model in config.scoring.reward_models if model.kind == "reference"), None)
-    labels = labeling.run(
-        config.labeling, query_unit, responses, rewards[config.label_reward_model], metrics, run_dir, console
-    )
+    reference = next((model.id for model in config.scoring.reward_models if model.kind == "reference"), None)
+    tagger = config.labeling.tagger
+    tags = None if tagger is None else queries.retag(config.queries, tagger, query_unit, run_dir, console)
+    labels = labeling.run(config.labeling, query_unit, responses, rewards, reference, tags, run_dir, console)
     show_pool(pool_of(labels, list(responses), shown), shown, console)
     yield "labeling", labels
     same_weights = {e.id: e.same_weights_as for e in config.generation.experts if e.same_weights_as is not None}
     experts = expert_ids(config.generation)
     router = training.run(config.training, config.labeling, labels, experts, run_dir, console, same_weights)
     yield "training", router
-    outcomes = posixpath.join(labels.path, labeling.OUTCOMES)
     yield (
         "evaluation",
         evaluation.run(
-            config.evaluation, router, outcomes, responses, rewards, config.label_reward_model, shown, run_dir, console
+            config.evaluation, router, labels, responses, rewards, config.label_reward_model, shown, run_dir, console
         ),
     )
 

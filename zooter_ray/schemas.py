@@ -4,11 +4,17 @@ queries     one row per query
 tags        one row per query: its tags as the tagger spelled them
 responses   one row per (query, expert, sample); carries the query's text and reference, so that scoring needs no join
 rewards     one row per (query, expert, sample) and reward model
-labels      one row per query: an outcomes row plus its soft label, lists in the expert order of the manifest
+comparisons one row per (query, pair of experts, sample): what a pair ranker makes of the two, in both orders
+outcomes    one row per query: all that is known of it, lists in the order of experts and reward models of the manifest
+labels      one row per query: what is learned from, with its soft label, lists in the expert order of the manifest
+tag_labels  one row per tag: the mean of the sample labels of its training queries
 rejected    one row per row that a stage could not use, with the reason
 """
 
 import pyarrow as pa
+
+# Files in a unit of labels: the labelled rows as an outcomes file, TAG_LABELS, and what the reward models say.
+OUTCOMES_FILE, TAG_LABELS_FILE, SUPERVISION_FILE = "outcomes.parquet", "tags.parquet", "supervision.json"
 
 QUERIES = pa.schema(
     [
@@ -60,6 +66,37 @@ REWARDS = pa.schema(
         pa.field("sample", pa.int32(), nullable=False),
         pa.field("reward_model", pa.string(), nullable=False),
         pa.field("reward", pa.float64(), nullable=False),
+    ]
+)
+
+COMPARISONS = pa.schema(
+    [
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("first", pa.string(), nullable=False),  # an expert
+        pa.field("second", pa.string(), nullable=False),
+        pa.field("forward", pa.float64(), nullable=False),  # C[first, second]
+        pa.field("backward", pa.float64(), nullable=False),  # C[second, first]
+    ]
+)
+
+OUTCOMES = pa.schema(
+    [
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("split", pa.string(), nullable=False),  # train | eval
+        pa.field("rewards", pa.list_(pa.list_(pa.float64())), nullable=False),  # per reward model and expert; NaN: none
+        pa.field("costs", pa.list_(pa.float64()), nullable=False),  # generated tokens
+    ]
+)
+
+TAG_LABELS = pa.schema(
+    [
+        pa.field("tag", pa.string(), nullable=False),
+        pa.field("queries", pa.int64(), nullable=False),
+        pa.field("label", pa.list_(pa.float64()), nullable=False),
     ]
 )
 

@@ -46,16 +46,19 @@ class RunConfig(Config):
     @model_validator(mode="after")
     def _labels_name_a_reward_model(self) -> Self:
         ids = [model.id for model in self.scoring.reward_models]
-        if self.labeling.reward_model is None and len(ids) > 1:
+        if self.labeling.rewards_of is None and len(ids) > 1:
             raise ValueError(f"labeling.reward_model must name one of {', '.join(ids)}")
+        for name in self.labeling.reward_weights or {}:
+            if name not in ids:
+                raise ValueError(f"labeling.reward_weights: {name!r} is none of {', '.join(ids)}")
         if self.labeling.reward_model not in (None, *ids):
             raise ValueError(f"labeling.reward_model {self.labeling.reward_model!r} is none of {', '.join(ids)}")
         return self
 
     @property
     def label_reward_model(self) -> str:
-        """Id of the reward model whose rewards are distilled."""
-        return self.labeling.reward_model or self.scoring.reward_models[0].id
+        """Id of the reward model whose rewards are distilled, or what stands for several."""
+        return self.labeling.rewards_of or self.scoring.reward_models[0].id
 
 
 class DistillConfig(Config):

@@ -30,6 +30,7 @@ from zooter_ray.evaluation.schema import (
     Expertise,
     MethodResult,
     Report,
+    Supervision,
 )
 from zooter_ray.outcomes import Outcomes, value_name, values
 
@@ -54,6 +55,7 @@ class Evidence:
     responses: Responses = field(default_factory=dict)
     browsed: Sequence[int] = ()  # rows of the cases
     lost: Sequence[int] = ()  # rows on which the router loses most
+    supervision: Supervision | None = None
     seen: int = 0  # rows whose query is a training query as well
 
 
@@ -86,6 +88,7 @@ def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
         expertise=expertise(evidence.learned, outcomes.experts),
         calibration=calibration(probabilities_QM, values(outcomes)),
         entropy=entropy(evidence),
+        supervision=evidence.supervision,
         cases=make_cases(outcomes, evidence.browsed, probabilities_QM, evidence.shown, evidence.responses),
         losses=make_cases(outcomes, evidence.lost, probabilities_QM, evidence.shown, evidence.responses),
     )

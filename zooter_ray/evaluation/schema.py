@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Part(BaseModel):
@@ -103,6 +103,35 @@ class Case(Part):
     loss: float  # what the oracle earns more than zooter
 
 
+class TagEntropy(Part):
+    """How sure the distilled rewards are on the training rows of a tag."""
+
+    tag: str
+    rows: int
+    entropy: float  # mean of the entropies of the rows' sample labels, divided by log M
+
+
+class Agreement(Part):
+    """How far two reward models agree on training rows."""
+
+    first: str
+    second: str
+    queries: int  # on which both prefer some expert to another
+    same_best: float | None  # share of them on which an expert is best by both
+    by_chance: float | None  # what that share would be if best experts were drawn at random
+    rank_correlation: float | None  # mean of Kendall's tau-b within a query
+
+
+class Supervision(Part):
+    """What the reward models say of the training rows."""
+
+    rows: int
+    undecided: int  # rows on which all experts earn the same
+    entropy: float | None  # mean over the rows
+    tags: list[TagEntropy]  # the most frequent first
+    agreement: list[Agreement]
+
+
 class Report(Part):
     """Everything that report.md, report.html and the plots show."""
 
@@ -126,6 +155,7 @@ class Report(Part):
     expertise: Expertise | None
     calibration: Calibration
     entropy: Entropy
+    supervision: Supervision | None  # None where the report was made from an outcomes file
     cases: list[Case]
     losses: list[Case]
 

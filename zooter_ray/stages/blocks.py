@@ -27,6 +27,7 @@ KEYS = ("query_id", "sample")
 # Arguments of map_batches for a cheap function that takes whole blocks.
 WHOLE: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 FILES_PER_TASK = 8
+BYTES_PER_PARTITION = 32 << 20
 
 
 def in_cluster(function: Callable[..., Any], *args: Any) -> Any:
@@ -54,6 +55,11 @@ def rows_of(units: Iterable[Unit], schema: pa.Schema, columns: Sequence[str] | N
 
 def _read_parts(files: pa.Table, schema: pa.Schema, columns: list[str]) -> pa.Table:
     return pa.concat_tables([read_part(path, schema, columns) for path in files["path"].to_pylist()])
+
+
+def partitions_for(size_bytes: int) -> int:
+    """Partitions of a shuffle, so that each fits easily into a worker."""
+    return max(2, -(-size_bytes // BYTES_PER_PARTITION))
 
 
 def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:

@@ -29,12 +29,12 @@ from zooter_ray.evaluation.rendering.page import page
 from zooter_ray.evaluation.rendering.plots import PLOTS, picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.report import Evidence, build_report
-from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report
+from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report, Supervision
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import track
 from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
-from zooter_ray.schemas import RESPONSES, REWARDS
+from zooter_ray.schemas import OUTCOMES_FILE, RESPONSES, REWARDS, SUPERVISION_FILE
 from zooter_ray.stages.blocks import pivot
 
 STAGE = "06_evaluation"
@@ -69,7 +69,7 @@ def _is_of_hard_labels(directory: str, router: Unit) -> bool:
 def run(
     config: EvaluationConfig,
     router: Unit,
-    outcomes_path: str,
+    labels: Unit,
     responses: Mapping[str, Unit],
     rewards: Mapping[str, Mapping[str, Unit]],
     label_reward_model: str,
@@ -82,7 +82,7 @@ def run(
     Args:
         config: settings of the evaluation.
         router: the router directory.
-        outcomes_path: outcomes of every query of the run.
+        labels: unit of the labels, with the outcomes of every query of the run.
         responses: units of the responses by expert, for the cases.
         rewards: units of the rewards by reward model and expert, for reward model ranking.
         label_reward_model: the one of them whose rewards were distilled.
@@ -98,13 +98,17 @@ def run(
         return report
     config = config.model_copy(update={"other_routers": [*config.other_routers, *hard_label_routers(router)]})
     predictor = RouterPredictor(router.path)
-    outcomes = read_outcomes(outcomes_path, predictor.experts)
+    outcomes = read_outcomes(posixpath.join(labels.path, OUTCOMES_FILE), predictor.experts)
+    supervision = Supervision.model_validate(read_json(posixpath.join(labels.path, SUPERVISION_FILE)))
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
     if not held_out.query_ids:
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
     learned = learned_from_json(predictor.card.baselines, read_baseline_arrays(router.path))
     ranked = dict(rankings(rewards, held_out, label_reward_model, console))
-    evaluate(config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model)
+    evaluate(
+        config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model,
+        supervision=supervision,
+    )  # fmt: skip
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     return report
 
@@ -121,6 +125,7 @@ def evaluate(
     console: Console,
     label_reward_model: str = "rewards",
     seen: int = 0,
+    supervision: Supervision | None = None,
 ) -> None:
     """Write the report on these rows into the directory `output`."""
     probabilities_QM = predict(predictor, outcomes.queries, console)
@@ -140,6 +145,7 @@ def evaluate(
         browsed=browsed,
         lost=lost,
         seen=seen,
+        supervision=supervision,
     )
     write_report(build_report(evidence, config), output)
 

@@ -10,11 +10,11 @@ Data flow through Ray Data from file to file; the driver holds counts.
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit
-from zooter_ray.config.queries import QueriesConfig
+from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.stages.queries import cleaning, drawing, tagging
-from zooter_ray.stages.queries.units import STAGE, clean_unit, drawn_unit, tags_unit
+from zooter_ray.stages.queries.units import STAGE, clean_unit, drawn_unit, retagged_unit, tags_unit
 
-__all__ = ["STAGE", "run", "unit"]
+__all__ = ["STAGE", "retag", "run", "unit"]
 
 
 def unit(config: QueriesConfig, run_dir: str) -> Unit:
@@ -35,3 +35,11 @@ def run(config: QueriesConfig, run_dir: str, console: Console) -> Unit:
     tagging.run(config.tagger, config.seed, clean, tags, console)
     drawing.run(config, clean, tags, drawn, console)
     return drawn
+
+
+def retag(config: QueriesConfig, tagger: Tagger, drawn: Unit, run_dir: str, console: Console) -> Unit:
+    """Tag the drawn queries by another tagger; returns a unit of normalised tags."""
+    tags, retagged = retagged_unit(config, tagger, drawn, run_dir)
+    tagging.run(tagger, config.seed, drawn, tags, console)
+    drawing.retag(config.tags, tags, retagged)
+    return retagged

@@ -1,7 +1,7 @@
 """Read the sources, take out duplicates and benchmark samples, and commit what is left, sorted by query id."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -19,16 +19,15 @@ from zooter_ray.queries.decontamination import BenchmarkIndex, contamination, in
 from zooter_ray.queries.duplicates import first_of_each, text_key
 from zooter_ray.queries.sources import NO_QUERY, files_of, read_file, read_source
 from zooter_ray.schemas import QUERIES, REJECTED
-from zooter_ray.stages.blocks import WHOLE
+from zooter_ray.stages.blocks import WHOLE, partitions_for
+from zooter_ray.stages.counts import add_up, count_table
 from zooter_ray.stages.queries.near import near_duplicates
 
-BYTES_PER_PARTITION = 32 << 20
 READ = (
     QUERIES.append(pa.field("key", pa.string()))
     .append(pa.field("reason", pa.string()))
     .append(pa.field("detail", pa.string()))
 )
-COUNTS = pa.schema([("what", pa.string()), ("name", pa.string()), ("count", pa.int64())])
 CONTAMINATED = "shares an n-gram with a benchmark"
 
 
@@ -60,11 +59,6 @@ def run(config: QueriesConfig, clean: Unit, console: Console) -> None:
         raise StageError(f"no query is left of {total}: {dict(counts['reasons'])}")
     sources = {"read": dict(counts["read"]), "clean": dict(counts["clean"])}
     write_manifest(clean, total, left, counts["reasons"], {"sources": sources})
-
-
-def partitions_for(size_bytes: int) -> int:
-    """Partitions of a shuffle, so that each fits easily into a worker."""
-    return max(2, -(-size_bytes // BYTES_PER_PARTITION))
 
 
 def read(config: QueriesConfig) -> Dataset:
@@ -152,22 +146,3 @@ def commit_block(rows: pa.Table, path: str, rejected: str) -> pa.Table:
         commit(rejected, bad.select(REJECTED.names).cast(REJECTED), ["query_id", "reason"])
     columns = {"read": rows["source"], "clean": good["source"], "reasons": bad["reason"]}
     return count_table({what: column.to_pylist() for what, column in columns.items()})
-
-
-def count_table(columns: Mapping[str, Sequence[str]]) -> pa.Table:
-    """How often each value stands in some columns: rows of (what, name, count)."""
-    counted = {what: Counter(column) for what, column in columns.items()}
-    rows = [
-        {"what": what, "name": name, "count": count} for what, found in counted.items() for name, count in found.items()
-    ]
-    return pa.Table.from_pylist(rows, COUNTS)
-
-
-def add_up(counted: Dataset, counts: dict[str, Counter[str]], rows: str) -> Iterator[int]:
-    """Run a dataset of count tables, add them up, and yield how many `rows` each block had."""
-    for block in counted.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        done = 0
-        for row in block.to_pylist():
-            counts.setdefault(row["what"], Counter())[row["name"]] += row["count"]
-            done += row["count"] if row["what"] == rows else 0
-        yield done

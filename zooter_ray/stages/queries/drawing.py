@@ -29,8 +29,8 @@ from zooter_ray.queries.composition import Composition, markdown
 from zooter_ray.queries.sampling import KEYS, limit_keys, smallest, tag_keys
 from zooter_ray.queries.vocabulary import Vocabulary, make_vocabulary
 from zooter_ray.schemas import QUERIES, TAGS, VOCABULARY
-from zooter_ray.stages.blocks import WHOLE, in_cluster, rows_of
-from zooter_ray.stages.queries.cleaning import add_up, count_table, partitions_for
+from zooter_ray.stages.blocks import WHOLE, in_cluster, partitions_for, rows_of
+from zooter_ray.stages.counts import add_up, count_table
 
 VOCABULARY_FILE, COMPOSITION_FILE = "vocabulary.parquet", "composition.md"
 TAG_COUNTS = pa.schema([("raw", pa.string()), ("queries", pa.int64())])
@@ -66,6 +66,25 @@ def run(config: QueriesConfig, clean: Unit, tags: Unit, drawn: Unit, console: Co
     close(clean, tags, drawn, counts)
     where = posixpath.join(drawn.path, COMPOSITION_FILE)
     console.print(f"queries: {total} drawn, {len(counts['tags'])} tags; see {where}", highlight=False, soft_wrap=True)
+
+
+def retag(config: TagsConfig, tags: Unit, retagged: Unit) -> None:
+    """Make the unit of normalised tags, if it is not complete."""
+    if is_complete(retagged):
+        return
+    remove(retagged)
+    rows = rows_of([tags], TAGS)
+    vocabulary = make_tags(config, rows.map_batches(_raw_tags, **WHOLE), retagged.path)
+    committed = rows.map_batches(_commit_tags, fn_args=(vocabulary, retagged.path), **WHOLE)
+    total = sum(add_up(committed, {}, "retagged"))
+    write_manifest(retagged, total, total, {})
+
+
+def _commit_tags(rows: pa.Table, vocabulary: Any, path: str) -> pa.Table:
+    known: Vocabulary = ray.get(vocabulary)
+    tags = pa.array([known.apply(raw) for raw in rows["tags"].to_pylist()], TAGS.field("tags").type)
+    commit(path, rows.set_column(rows.schema.get_field_index("tags"), "tags", tags), ["query_id"])
+    return count_table({"retagged": [""] * rows.num_rows})
 
 
 def _raw_tags(rows: pa.Table) -> pa.Table:

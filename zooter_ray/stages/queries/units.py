@@ -1,7 +1,7 @@
 """The three units of the stage: what each one depends on."""
 
 from zooter_ray.artifacts import Unit, make_unit
-from zooter_ray.config.queries import QueriesConfig
+from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.queries.instag import PROMPT
 from zooter_ray.queries.rules import RULES
 from zooter_ray.queries.sources import content_hash
@@ -22,8 +22,17 @@ def clean_unit(config: QueriesConfig, run_dir: str) -> Unit:
 
 def tags_unit(config: QueriesConfig, clean: Unit, run_dir: str) -> Unit:
     """The tagger's settings, its rules or prompt included."""
-    made_by = MADE_BY.get(config.tagger.kind)
-    return make_unit(run_dir, STAGE, "tags", {**config.tagger.identity(), "made_by": made_by}, [clean])
+    return _tags_unit(config.tagger, clean, run_dir)
+
+
+def _tags_unit(tagger: Tagger, tagged: Unit, run_dir: str) -> Unit:
+    return make_unit(run_dir, STAGE, "tags", {**tagger.identity(), "made_by": MADE_BY.get(tagger.kind)}, [tagged])
+
+
+def retagged_unit(config: QueriesConfig, tagger: Tagger, drawn: Unit, run_dir: str) -> tuple[Unit, Unit]:
+    """Other tags of the drawn queries: as the tagger spells them, and normalised."""
+    tags = _tags_unit(tagger, drawn, run_dir)
+    return tags, make_unit(run_dir, STAGE, "retagged", config.tags.identity(), [tags])
 
 
 def drawn_unit(config: QueriesConfig, run_dir: str, clean: Unit | None = None) -> Unit:

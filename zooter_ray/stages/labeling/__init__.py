@@ -1,0 +1,99 @@
+"""Stage 4, labeling: queries, responses and rewards -> outcomes and their soft labels. Two units, each complete alone:
+
+outcomes  all that is known of a query in one row: every reward model's rewards, costs; depends on the whole pool
+labels    the soft labels, the tag labels that smoothed them, and outcomes.parquet, which `zooter distill` reads
+
+Settings of labels touch the second one alone, which takes seconds.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest
+from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.labels import label_table
+from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes
+from zooter_ray.progress import track
+from zooter_ray.stages.labeling import joining, smoothing
+from zooter_ray.stages.labeling.rows import Pool
+
+__all__ = ["STAGE", "run", "run_on_outcomes", "units"]
+
+STAGE = "04_labels"
+
+
+def units(
+    config: LabelingConfig,
+    queries: Unit,
+    responses: Mapping[str, Unit],
+    rewards: Mapping[str, Mapping[str, Unit]],
+    reference: str | None,
+    tags: Unit | None,
+    run_dir: str,
+) -> tuple[Unit, Unit]:
+    """The units of outcomes and of labels."""
+    pool = {"experts": list(responses), "reward_models": list(rewards)}
+    every_reward = [unit for by_expert in rewards.values() for unit in by_expert.values()]
+    outcomes = make_unit(run_dir, STAGE, "outcomes", pool, [queries, *responses.values(), *every_reward])
+    settings = {**config.identity(), "rewards_of": config.rewards_of or next(iter(rewards)), "reference": reference}
+    del settings["tagger"]  # its tags are an input
+    return outcomes, make_unit(run_dir, STAGE, "labels", settings, [outcomes] if tags is None else [outcomes, tags])
+
+
+def run(
+    config: LabelingConfig,
+    queries: Unit,
+    responses: Mapping[str, Unit],
+    rewards: Mapping[str, Mapping[str, Unit]],
+    reference: str | None,
+    tags: Unit | None,
+    run_dir: str,
+    console: Console,
+) -> Unit:
+    """Make the units of outcomes and labels, if they are not complete; returns the latter.
+
+    Args:
+        config: settings of the labels.
+        queries: unit of the queries.
+        responses: units of the responses by expert, in pool order; their generated tokens become the costs.
+        rewards: units of the rewards by reward model and expert.
+        reference: the reward model whose rewards are the metrics, if the run has one.
+        tags: unit of tags that are used instead of those of the queries.
+        run_dir: where the run lives.
+        console: where progress is shown.
+
+    Raises:
+        StageError: if no query has a reward from every expert.
+    """
+    outcomes, labels = units(config, queries, responses, rewards, reference, tags, run_dir)
+    joining.run(queries, responses, rewards, outcomes, console)
+    pool = Pool(tuple(responses), tuple(rewards), config.rewards_of or next(iter(rewards)), reference)
+    smoothing.run(config, pool, outcomes, tags, labels, console)
+    return labels
+
+
+def run_on_outcomes(
+    config: LabelingConfig, outcomes_path: str, run_dir: str, console: Console
+) -> tuple[Unit, Outcomes]:
+    """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out."""
+    outcomes = read_outcomes(outcomes_path)
+    sink = pa.BufferOutputStream()
+    pq.write_table(outcomes_table(outcomes), sink)
+    settings = {**config.identity(), "outcomes": hashlib.sha256(sink.getvalue()).hexdigest()}
+    labels = make_unit(run_dir, STAGE, "labels", settings)
+    if not is_complete(labels):
+        table = label_table(outcomes, config)
+        track(_commit(table, labels), table.num_rows, "labeling", console)
+        write_manifest(labels, len(outcomes.query_ids), table.num_rows, {}, {"experts": outcomes.experts})
+    return labels, outcomes
+
+
+def _commit(table: pa.Table, labels: Unit, rows_per_file: int = 8192) -> Iterator[int]:
+    for start in range(0, table.num_rows, rows_per_file):
+        rows = table.slice(start, rows_per_file)
+        commit(labels.path, rows, ["query_id"])
+        yield rows.num_rows
