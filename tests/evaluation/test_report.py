@@ -68,7 +68,7 @@ def method(report: Report, name: str) -> MethodResult:
 
 
 def test_the_report_says_what_was_evaluated(report: Report) -> None:
-    assert report.schema_version == 3
+    assert report.schema_version == 4
     assert report.rows == 4
     assert report.sources == {"code": 1, "maths": 3}
     assert report.value == "metric"

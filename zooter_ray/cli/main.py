@@ -13,12 +13,20 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zooter_ray.cli import demo, distill, evaluate, route, run, serve
+from zooter_ray.cli import demo, distill, evaluate, labels, route, run, serve
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 from zooter_ray.progress import new_console
 
-COMMANDS = {"demo": demo, "run": run, "distill": distill, "route": route, "evaluate": evaluate, "serve": serve}
+COMMANDS = {
+    "demo": demo,
+    "run": run,
+    "labels": labels,
+    "distill": distill,
+    "route": route,
+    "evaluate": evaluate,
+    "serve": serve,
+}
 RESUMED = ("demo", "run", "distill")
 
 

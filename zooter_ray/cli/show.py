@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from zooter_ray.evaluation.rendering.terminal import method_table, source_table, summary
+from zooter_ray.evaluation.rendering.terminal import agreement_table, method_table, source_table, summary
 from zooter_ray.stages.evaluation import read_report
 
 
@@ -14,6 +14,8 @@ def show_report(path: str, console: Console) -> None:
     report = read_report(path)
     console.print(source_table(report))
     console.print(method_table(report))
+    if report.supervision is not None and report.supervision.agreement:
+        console.print(agreement_table(report.supervision))
     for sentence in summary(report):
         console.print(sentence, highlight=False)
     console.print(f"report: {posixpath.dirname(path)}/report.html", highlight=False, soft_wrap=True)

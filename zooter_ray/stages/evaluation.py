@@ -229,7 +229,8 @@ def write_report(report: Report, output: str) -> None:
     for name, content in files.items():
         write_bytes(posixpath.join(output, name), content)
     fs, directory = file_system(output)
-    for stale in {f"{name}.{kind}" for name in PLOTS for kind in ("png", "csv")} - set(files):
+    possible = {f"{name}.{kind}" for name in (*PLOTS, "reward_agreement") for kind in ("png", "csv")}
+    for stale in possible - set(files):
         if fs.exists(path := posixpath.join(directory, stale)):
             fs.rm_file(path)
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from zooter_ray.evaluation.rendering.terminal import summary
-from zooter_ray.evaluation.schema import MethodResult, Report
+from zooter_ray.evaluation.rendering.terminal import rewards_sentence, summary
+from zooter_ray.evaluation.schema import MethodResult, Report, Supervision
+
+SHOWN_TAGS = 24
 
 
 def markdown(report: Report) -> str:
@@ -24,6 +26,8 @@ def markdown(report: Report) -> str:
         f"- The router's choices: {_plain(shares)}.",
         f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
+    if report.supervision is not None:
+        lines += _supervision(report.supervision)
     if report.losses:
         lost = [[c.query, c.source, report.experts[c.zooter], report.experts[c.oracle], f"{c.loss:.3f}"]
                 for c in report.losses]  # fmt: skip
@@ -34,6 +38,27 @@ def markdown(report: Report) -> str:
             *_table(["query", "source", "router", "oracle", "lost"], lost),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _supervision(told: Supervision) -> list[str]:
+    """What the reward models say of the training queries."""
+    lines = ["", "## What the rewards say", "", rewards_sentence(told)]
+    if told.agreement:
+        header = ["reward models", "queries", "same best", "by chance", "rank correlation"]
+        rows = [
+            [f"{pair.first}, {pair.second}", str(pair.queries), _share(pair.same_best), _share(pair.by_chance),
+             "" if pair.rank_correlation is None else f"{pair.rank_correlation:.3f}"]
+            for pair in told.agreement
+        ]  # fmt: skip
+        lines += ["", *_table(header, rows)]
+    if told.tags:
+        tags = [[tag.tag, str(tag.rows), f"{tag.entropy:.3f}"] for tag in told.tags[:SHOWN_TAGS]]
+        lines += ["", *_table(["tag", "training queries", "entropy"], tags)]
+    return lines
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
 
 
 def _row(report: Report, method: MethodResult) -> list[str]:

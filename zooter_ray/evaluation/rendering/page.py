@@ -8,7 +8,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from zooter_ray.evaluation.rendering.plots import PLOTS, picture
-from zooter_ray.evaluation.rendering.terminal import summary
+from zooter_ray.evaluation.rendering.terminal import rewards_sentence, summary
 from zooter_ray.evaluation.schema import Case, Report
 
 
@@ -24,6 +24,7 @@ def page(report: Report, figures: Mapping[str, Figure]) -> str:
     return environment.get_template("report.html.jinja").render(
         report=report,
         summary=summary(report),
+        rewards_say=None if report.supervision is None else rewards_sentence(report.supervision),
         plots=[(name, PLOTS[name][1], data_uri(figure)) for name, figure in figures.items()],
         cases_by_source=[(source, list(cases)) for source, cases in groupby(report.cases, key=_source)],
         zooter=report.of_kind("router"),

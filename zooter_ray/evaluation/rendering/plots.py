@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from zooter_ray.evaluation.schema import MethodResult, Report
 
+SHOWN_TAGS = 24
 WIDTH = 6.2  # inches; narrow, so that text stays legible when a phone scales the figure down
 ZOOTER, ORACLE, QUIET = "#0b6e4f", "#8a8f98", "#b8bcc4"
 EXPERTS = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#6b8e23", "#a0522d", "#4b0082", "#008b8b")
@@ -163,6 +164,21 @@ def entropy_against_quality(report: Report) -> Figure:
     return figure
 
 
+def entropy_per_tag(report: Report) -> Figure:
+    """How unsure the distilled rewards are on the training queries of each tag, the most frequent tags."""
+    assert report.supervision is not None, "asked for only where a run made the report"
+    tags = report.supervision.tags[:SHOWN_TAGS]
+    figure, axes = _figure(1.2 + 0.3 * len(tags))
+    axes.barh(range(len(tags)), [tag.entropy for tag in tags], color=QUIET)
+    axes.axvline(report.supervision.entropy or 0.0, color=ZOOTER, linewidth=1.2, label="all training queries")
+    axes.set_yticks(range(len(tags)), [f"{tag.tag} ({tag.rows})" for tag in tags])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"mean entropy of the rewards (T = {report.entropy.temperature:g}), as a share of log M")
+    _legend_below(figure)
+    return figure
+
+
 PLOTS: dict[str, tuple[Callable[[Report], Figure], str]] = {
     "metric_per_source": (metric_per_source, "What each method earns, per source"),
     "router_share": (router_share, "Where the router sends queries"),
@@ -170,12 +186,15 @@ PLOTS: dict[str, tuple[Callable[[Report], Figure], str]] = {
     "expertise": (expertise, "Who is good at what, on training queries"),
     "calibration": (calibration, "Do the router's probabilities mean what they say?"),
     "entropy_against_quality": (entropy_against_quality, "Does it matter how sure the reward model is?"),
+    "entropy_per_tag": (entropy_per_tag, "How sure the rewards are, per tag of the training queries"),
 }
 
 
 def plots_of(report: Report) -> dict[str, Figure]:
     """The plots that this report has the data for."""
     missing = set() if report.expertise else {"expertise"}
+    if report.supervision is None or not report.supervision.tags:
+        missing.add("entropy_per_tag")
     if all(method.generated_tokens is None for method in report.methods):
         missing.add("quality_against_cost")
     with matplotlib.rc_context({"text.parse_math": False}):  # tags are other people's text, `$` and all

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from zooter_ray.evaluation.schema import Report
+from zooter_ray.evaluation.schema import Report, Supervision
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 
@@ -62,6 +62,19 @@ def tables_of(report: Report) -> dict[str, Table]:
             ["tag", "rows", *report.experts.values()],
             [[tag, count, *means] for tag, count, means in tags],
         )
+    if report.supervision is not None:
+        found |= supervision(report.supervision)
+    return found
+
+
+def supervision(told: Supervision) -> dict[str, Table]:
+    """What the reward models say of the training queries: entropy per tag, agreement of each two."""
+    tags: list[list[object]] = [["", told.rows, told.entropy]]
+    tags += [[tag.tag, tag.rows, tag.entropy] for tag in told.tags]
+    found: dict[str, Table] = {"entropy_per_tag": (["tag", "rows", "entropy"], tags)}
+    if told.agreement:
+        header = ["first", "second", "queries", "same_best", "by_chance", "rank_correlation"]
+        found["reward_agreement"] = (header, [list(pair.model_dump().values()) for pair in told.agreement])
     return found
 
 

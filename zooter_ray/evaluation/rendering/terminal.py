@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from zooter_ray.evaluation.schema import MethodResult, Report
+from zooter_ray.evaluation.schema import MethodResult, Report, Supervision
 
 STYLE = {"router": "green", "oracle": "dim"}
 
@@ -65,6 +65,27 @@ def summary(report: Report) -> list[str]:
     if report.gap_closed is not None:
         lines.append(f"zooter closes {report.gap_closed:.0%} of the gap from the best single expert to the oracle.")
     return lines
+
+
+def rewards_sentence(told: Supervision) -> str:
+    """How sure the distilled rewards are."""
+    entropy = (
+        "" if told.entropy is None else f"; the mean entropy of their sample labels is {told.entropy:.2f} of log M"
+    )
+    return f"{told.undecided} of {told.rows} training queries carry no preference{entropy}."
+
+
+def agreement_table(told: Supervision) -> Table:
+    """A row for each two reward models."""
+    table = _table("do the reward models agree? on training queries on which both prefer an expert")
+    table.add_column("reward models")
+    for name in ("queries", "same best", "by chance", "rank correlation"):
+        table.add_column(name, justify="right")
+    for pair in told.agreement:
+        figures = (pair.same_best, pair.by_chance, pair.rank_correlation)
+        cells = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+        table.add_row(f"{pair.first}, {pair.second}", str(pair.queries), *cells)
+    return table
 
 
 def _table(title: str) -> Table:
