@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
 from tests import tiny_models
-from zooter_ray.config.scoring import PairRankerReward
+from zooter_ray.config.scoring import PairRankerReward, ScoringConfig
 from zooter_ray.errors import ConfigError
 from zooter_ray.rewards import Match, Scored, load_pair_ranker, load_reward_model
 from zooter_ray.rewards.comparisons import aggregate
@@ -155,6 +155,14 @@ def test_the_config_names_this_kind_and_it_rewards_no_response_alone(source: Pat
     assert isinstance(load_pair_ranker(config), PairRankerModel)
     with pytest.raises(ValueError, match="no reward model of kind 'pair_ranker' rewards responses one by one"):
         load_reward_model(config)
+
+
+def test_a_config_that_names_the_kind_alone_means_the_published_model_and_its_lengths() -> None:
+    (config,) = ScoringConfig.model_validate({"reward_models": [{"kind": "pair_ranker", "id": "pairs"}]}).reward_models
+    assert isinstance(config, PairRankerReward)
+    assert config.source == "llm-blender/PairRM-hf"
+    assert (config.max_source_length, config.max_candidate_length) == (1224, 412)
+    assert config.resources.num_gpus == 1
 
 
 def test_a_tokenizer_without_the_prefixes_is_refused(tmp_path: Path) -> None:
