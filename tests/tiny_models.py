@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from zooter_ray.rewards.pair_ranker import DebertaPairRanker
 from zooter_ray.rewards.ultrarm import LlamaRewardModel
 from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
 
@@ -85,9 +86,11 @@ def _byte_level() -> str:
     return tokenizer.to_str()
 
 
-def decoder_tokenizer(pad_token: str | None = "<pad>", chat_template: str | None = CHAT_TEMPLATE) -> Any:
-    """A byte-level tokenizer that writes `<s>` in front, as LLaMA's does."""
-    return PreTrainedTokenizerFast(
+def decoder_tokenizer(
+    pad_token: str | None = "<pad>", chat_template: str | None = CHAT_TEMPLATE, special_tokens: Sequence[str] = ()
+) -> Any:
+    """A byte-level tokenizer that writes `<s>` in front, as LLaMA's does; the first special token given is its BOS."""
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(_byte_level()),
         bos_token="<s>",
         eos_token="</s>",
@@ -95,6 +98,9 @@ def decoder_tokenizer(pad_token: str | None = "<pad>", chat_template: str | None
         chat_template=chat_template,
         model_max_length=512,
     )
+    if special_tokens:
+        tokenizer.add_special_tokens({"bos_token": special_tokens[0], "additional_special_tokens": special_tokens[1:]})
+    return tokenizer
 
 
 def save_bert(directory: Path, num_labels: int, **settings: Any) -> Path:
@@ -141,6 +147,31 @@ def save_ultrarm(directory: Path, pad_token: str | None = None) -> Path:
     tokenizer = decoder_tokenizer(pad_token=pad_token)
     torch.manual_seed(4)
     return _save(directory, LlamaRewardModel(_llama_config(tokenizer)), tokenizer)
+
+
+def save_pair_ranker(directory: Path, n_tasks: int = 1) -> Path:
+    """A DeBERTa that compares two responses, as PairRM-hf's checkpoint has it, and a tokenizer with its prefixes."""
+    tokenizer = encoder_tokenizer()
+    tokenizer.add_tokens(["<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidate|>"])
+    names = {"source": "source", "cand1": "candidate1", "cand2": "candidate2", "cand": "candidate"}
+    prefix_ids = {f"{k}_prefix_id": tokenizer.convert_tokens_to_ids(f"<|{name}|>") for k, name in names.items()}
+    torch.manual_seed(6)
+    config = DebertaV2Config(
+        vocab_size=len(tokenizer),
+        type_vocab_size=0,
+        position_biased_input=False,
+        relative_attention=True,
+        position_buckets=32,
+        share_att_key=True,
+        norm_rel_ebd="layer_norm",
+        pos_att_type=["p2c", "c2p"],
+        initializer_range=0.3,
+        drop_out=0.05,
+        n_tasks=n_tasks,
+        **prefix_ids,
+        **SHAPE,
+    )
+    return _save(directory, DebertaPairRanker(config), tokenizer)
 
 
 def save_router(directory: Path, experts: Sequence[str], **card: Any) -> Path:

@@ -22,7 +22,7 @@ class ReferenceReward(Config):
 class SequenceClassificationReward(Config):
     """A Hugging Face reward model with a scalar head."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "token_env"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "token_env", "attention"})
     id: str
     kind: Literal["sequence_classification"] = "sequence_classification"
     source: str = Field(description="Hugging Face name or local path")
@@ -31,6 +31,9 @@ class SequenceClassificationReward(Config):
     )
     max_length: int = Field(1024, ge=8)
     dtype: str = "auto"
+    attention: str | None = Field(
+        None, description="attn_implementation of transformers, say flash_attention_2; null: SDPA where there is one"
+    )
     batch_size: int = Field(16, ge=1)
     token_env: str | None = None
     resources: StageResources = Field(default_factory=StageResources)
@@ -39,18 +42,40 @@ class SequenceClassificationReward(Config):
 class UltraRMReward(Config):
     """UltraRM: LLaMA with a scalar regression head on the last token."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "token_env"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "token_env", "attention"})
     id: str
     kind: Literal["ultrarm"] = "ultrarm"
     source: str = "openbmb/UltraRM-13b"
     max_length: int = Field(4096, ge=8)
     dtype: str = "bfloat16"
+    attention: str | None = Field(
+        None, description="attn_implementation of transformers, say flash_attention_2; null: SDPA where there is one"
+    )
     batch_size: int = Field(8, ge=1)
     token_env: str | None = None
     resources: StageResources = Field(default_factory=lambda: StageResources(num_gpus=1))
 
 
-RewardModel = Annotated[ReferenceReward | SequenceClassificationReward | UltraRMReward, Field(discriminator="kind")]
+class PairRankerReward(Config):
+    """PairRM: compares two responses to a query; a response's reward follows from its comparisons with all others."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "batch_size", "token_env"})
+    id: str
+    kind: Literal["pair_ranker"] = "pair_ranker"
+    source: str = "llm-blender/PairRM-hf"
+    max_source_length: int = Field(1224, ge=8, description="tokens of a query")
+    max_candidate_length: int = Field(
+        412, ge=8, description="tokens of a response, which may also use what the query has left over"
+    )
+    dtype: str = "auto"
+    batch_size: int = Field(16, ge=1)
+    token_env: str | None = None
+    resources: StageResources = Field(default_factory=lambda: StageResources(num_gpus=1))
+
+
+RewardModel = Annotated[
+    ReferenceReward | SequenceClassificationReward | UltraRMReward | PairRankerReward, Field(discriminator="kind")
+]
 
 
 class ScoringConfig(Config):

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from zooter_ray.rewards.base import Pair, RewardModel, Scored
+from zooter_ray.rewards.base import Match, Pair, PairRewardModel, RewardModel, Scored
 
-__all__ = ["Pair", "RewardModel", "Scored", "load_reward_model"]
+__all__ = ["Match", "Pair", "PairRewardModel", "RewardModel", "Scored", "load_pair_ranker", "load_reward_model"]
 
 
 def load_reward_model(config: Any) -> RewardModel:
-    """The reward model that a config describes; only its own kind is imported, since some need torch."""
+    """The model that rewards responses one by one; only its own kind is imported, since some need torch."""
     match config.kind:
         case "reference":
             from zooter_ray.rewards.reference import ReferenceRewardModel
@@ -23,4 +23,11 @@ def load_reward_model(config: Any) -> RewardModel:
 
             return UltraRMRewardModel(config)
         case kind:
-            raise ValueError(f"there is no reward model of kind {kind!r}")
+            raise ValueError(f"no reward model of kind {kind!r} rewards responses one by one")
+
+
+def load_pair_ranker(config: Any) -> PairRewardModel:
+    """The model that compares two responses, of kind `pair_ranker`."""
+    from zooter_ray.rewards.pair_ranker import PairRankerModel
+
+    return PairRankerModel(config)

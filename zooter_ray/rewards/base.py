@@ -1,4 +1,4 @@
-"""What every reward model takes and gives: pairs of query and response in, rewards or reasons out."""
+"""What every reward model takes and gives: responses to queries (one, or two to compare) in, rewards or reasons out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,15 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Match:
+    """A query and the responses of two experts to it, in the order in which they are shown."""
+
+    query: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
 class Scored:
     """A reward, or the reason why there is none."""
 
@@ -27,4 +36,12 @@ class RewardModel(Protocol):
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """The rewards of the pairs, in their order."""
+        ...
+
+
+class PairRewardModel(Protocol):
+    """Loads in its constructor, then only computes; what it says of a response depends on the other one."""
+
+    def __call__(self, matches: Sequence[Match]) -> list[Scored]:
+        """By how much the first response of each match is better than the second, in their order."""
         ...

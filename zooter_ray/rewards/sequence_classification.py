@@ -13,7 +13,7 @@ from zooter_ray.config.scoring import SequenceClassificationReward
 from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
 from zooter_ray.rewards.base import Pair, Scored
-from zooter_ray.rewards.scalar_head import device, load_kwargs, score_in_buckets
+from zooter_ray.rewards.scalar_head import load_strictly, score_in_buckets
 
 
 class SequenceClassificationRewardModel:
@@ -22,16 +22,17 @@ class SequenceClassificationRewardModel:
     def __init__(self, config: SequenceClassificationReward) -> None:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        source = resolve_source(config.source)
         self.config = config
-        self.tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForSequenceClassification.from_pretrained(source, **load_kwargs(config.dtype))
-        if model.config.num_labels != 1:
-            raise ConfigError(f"reward model {config.id!r} has {model.config.num_labels} outputs, where one is needed")
+        self.tokenizer = AutoTokenizer.from_pretrained(resolve_source(config.source))
+        self.model = load_strictly(
+            AutoModelForSequenceClassification, config.id, config.source, config.dtype, config.attention
+        )
+        outputs = self.model.config.num_labels
+        if outputs != 1:
+            raise ConfigError(f"reward model {config.id!r} has {outputs} outputs, where one is needed")
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.tokenizer.padding_side = "right"
-        self.model = model.to(device()).eval()
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """Rewards of the pairs, in their order."""

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, LlamaModel, LlamaPreTrainedModel
 from zooter_ray.config.scoring import UltraRMReward
 from zooter_ray.package_models import resolve_source
 from zooter_ray.rewards.base import Pair, Scored
-from zooter_ray.rewards.scalar_head import device, load_kwargs, score_in_buckets
+from zooter_ray.rewards.scalar_head import load_strictly, score_in_buckets
 
 
 class LlamaRewardModel(LlamaPreTrainedModel):  # type: ignore[misc]
@@ -35,13 +35,12 @@ class UltraRMRewardModel:
     """Scores `Human: {query}` / `Assistant: {response}` prompts."""
 
     def __init__(self, config: UltraRMReward) -> None:
-        source = resolve_source(config.source)
         self.config = config
-        self.tokenizer = AutoTokenizer.from_pretrained(source)
+        self.tokenizer = AutoTokenizer.from_pretrained(resolve_source(config.source))
         self.tokenizer.padding_side = "right"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.model = LlamaRewardModel.from_pretrained(source, **load_kwargs(config.dtype)).to(device()).eval()
+        self.model = load_strictly(LlamaRewardModel, config.id, config.source, config.dtype, config.attention)
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Scored]:
         """Rewards of the pairs, in their order."""
