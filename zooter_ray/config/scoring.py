@@ -1,11 +1,15 @@
 """Settings of the scoring stage: the reward models."""
 
+import re
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config
+from zooter_ray.config.generation import Decoding, Engine, VllmEngine
 from zooter_ray.resources import StageResources
+
+LLAMA_2_TEMPLATE = "{{ bos_token }}[INST] {% for message in messages %}{{ message.content }}{% endfor %} [/INST]"
 
 
 class ReferenceReward(Config):
@@ -73,8 +77,55 @@ class PairRankerReward(Config):
     resources: StageResources = Field(default_factory=lambda: StageResources(num_gpus=1))
 
 
+# What Auto-J was trained to be asked about one response; the two blanks in the second line are part of it.
+AUTO_J_PROMPT = (
+    "Write critiques for a submitted response on a given user's query, and grade the response:\n  \n[BEGIN DATA]\n***\n"
+    "[Query]: {query}\n***\n[Response]: {response}\n***\n[END DATA]\n\nWrite critiques for this response. After that, "
+    "you should give a final rating for the response on a scale of 1 to 10 by strictly following this format: "
+    '"[[rating]]", for example: "Rating: [[5]]".'
+)
+
+
+class GenerativeReward(Config):
+    """A judge: an LLM that rates a response. Any engine of an expert will do, an OpenAI-compatible endpoint too."""
+
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows", "attempts"})
+    id: str
+    kind: Literal["generative"] = "generative"
+    engine: Engine = Field(
+        default_factory=lambda: VllmEngine(source="GAIR/autoj-13b", dtype="float16", max_model_len=4096)
+    )
+    prompt: str = Field(AUTO_J_PROMPT, description="with {query}, {response} and, if need be, {reference} in it")
+    rating: str = Field(r"\[\[(\d+)\]\]", description="regular expression; its one group is the rating, an integer")
+    scale: tuple[int, int] = Field((1, 10), description="least and highest rating")
+    chat_template: str | None = Field(LLAMA_2_TEMPLATE, description="null: the one that comes with the tokenizer")
+    system_prompt: str | None = None
+    decoding: Decoding = Field(default_factory=lambda: Decoding(temperature=0.0, max_tokens=1024))
+    attempts: int = Field(3, ge=1, description="how often the judge is asked, until a rating can be read")
+    retry_temperature: float = Field(0.7, gt=0, description="of later attempts; the same question has the same reply")
+    max_characters: int = Field(6000, ge=100, description="of a query, and of a response; the rest is cut")
+    block_rows: int = Field(64, ge=1, le=64, description="rows that are committed together")
+
+    @model_validator(mode="after")
+    def _prompt_and_rating_fit(self) -> Self:
+        if "{response}" not in self.prompt:
+            raise ValueError("the prompt of a judge must have {response} in it")
+        try:
+            groups = re.compile(self.rating).groups
+        except re.error as error:
+            raise ValueError(f"rating is no regular expression: {error}") from None
+        if groups != 1:
+            raise ValueError(f"rating must have one group, not {groups}")
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale must rise, not {self.scale}")
+        if getattr(self.engine, "budget", None) is not None:
+            raise ValueError("a budget is for experts; a judge's endpoint has none")
+        return self
+
+
 RewardModel = Annotated[
-    ReferenceReward | SequenceClassificationReward | UltraRMReward | PairRankerReward, Field(discriminator="kind")
+    ReferenceReward | SequenceClassificationReward | UltraRMReward | PairRankerReward | GenerativeReward,
+    Field(discriminator="kind"),
 ]
 
 

@@ -63,7 +63,7 @@ def partitions_for(size_bytes: int) -> int:
 
 
 def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:
-    """Run a dataset whose blocks carry `expert` and `error`, commit every block, and yield the rows committed.
+    """Run a dataset whose blocks carry `expert` and `error` (and maybe `detail`), commit every block, yield their rows.
 
     A block's good rows go to a part of their expert's unit, its failed rows to the unit's `rejected/`.
     """
@@ -85,7 +85,9 @@ def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa
             commit(directory, good.select(schema.names).cast(schema), KEYS)
         if (bad := rows.filter(failed)).num_rows:
             names = ["reason" if name == "error" else name for name in bad.column_names]
-            bad = bad.rename_columns(names).append_column("detail", pa.nulls(bad.num_rows, pa.string()))
+            bad = bad.rename_columns(names)
+            if "detail" not in names:
+                bad = bad.append_column("detail", pa.nulls(bad.num_rows, pa.string()))
             commit(rejected, bad.select(REJECTED.names).cast(REJECTED), KEYS)
     return pa.table({"rows": [block.num_rows]})
 
@@ -124,6 +126,31 @@ def _row_keys(rows: pa.Table) -> pa.ChunkedArray:
 def without_done(rows: pa.Table, done: Any) -> pa.Table:
     """The rows (of expert, query_id, sample) whose keys are not among the done ones, which come by reference."""
     return rows.filter(pc.invert(pc.is_in(_row_keys(rows), value_set=ray.get(done))))
+
+
+def rows_among(rows: pa.Table, keys: Any) -> pa.Table:
+    """The rows (of expert, query_id, sample) whose keys are among these, which come by reference."""
+    return rows.filter(pc.is_in(_row_keys(rows), value_set=ray.get(keys)))
+
+
+def take_rejected(units: Mapping[str, Unit], reason: str) -> Any:
+    """Reference to the keys of the rows that were rejected for a reason; they are rejected no longer."""
+    return in_cluster(_take_rejected, {expert: unit.rejected for expert, unit in units.items()}, reason)
+
+
+def _take_rejected(paths: Mapping[str, str], reason: str) -> pa.ChunkedArray:
+    taken = [REJECTED.empty_table()]
+    for path in paths.values():
+        rows = read_table(path, REJECTED)
+        theirs = pc.equal(rows["reason"], reason)
+        if (left := rows.filter(pc.invert(theirs))).num_rows < rows.num_rows:
+            taken.append(rows.filter(theirs))
+            fs, _ = file_system(path)
+            for part in parts(path):
+                fs.rm_file(file_system(part)[1])
+            if left.num_rows:
+                commit(path, left, KEYS)
+    return _row_keys(pa.concat_tables(taken))
 
 
 def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:

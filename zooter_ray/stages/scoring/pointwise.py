@@ -1,48 +1,27 @@
-"""Stage 3, scoring: every response x every reward model -> `rewards`, one unit per reward model and expert."""
+"""Score responses one by one, in a pool of actors that each hold the reward model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 from ray.data import ActorPoolStrategy
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, is_complete, make_unit, read_manifest
-from zooter_ray.config.scoring import ScoringConfig
+from zooter_ray.artifacts import Unit, read_manifest
 from zooter_ray.progress import track
 from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.schemas import RESPONSES, REWARDS
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, rows_of, without_done
+from zooter_ray.stages.scoring.rows import REWARDED
 
-STAGE = "03_rewards"
-REWARDS_AND_ERROR = pa.schema([field.with_nullable(True) for field in REWARDS] + [pa.field("error", pa.string())])
 COLUMNS = ["query_id", "expert", "sample", "query", "reference", "response"]
 
 
-def units(config: ScoringConfig, responses: dict[str, Unit], run_dir: str) -> dict[str, dict[str, Unit]]:
-    """The unit of each reward model and expert."""
-    return {
-        model.id: {
-            expert: make_unit(run_dir, STAGE, f"{model.id}/{expert}", model.identity(), [unit])
-            for expert, unit in responses.items()
-        }
-        for model in config.reward_models
-    }
-
-
 def run(
-    config: ScoringConfig, responses: dict[str, Unit], run_dir: str, console: Console
-) -> dict[str, dict[str, Unit]]:
-    """Score what is missing; returns the complete units by reward model and expert."""
-    all_units = units(config, responses, run_dir)
-    for model in config.reward_models:
-        todo = {expert: unit for expert, unit in all_units[model.id].items() if not is_complete(unit)}
-        if todo:
-            _score(model, {expert: responses[expert] for expert in todo}, todo, config.block_rows, console)
-    return all_units
-
-
-def _score(model: Any, responses: dict[str, Unit], rewards: dict[str, Unit], block_rows: int, console: Console) -> None:
+    model: Any, responses: Mapping[str, Unit], rewards: Mapping[str, Unit], block_rows: int, console: Console
+) -> None:
+    """Make these units of rewards from the responses of the same experts."""
     totals = {expert: read_manifest(unit)["rows_out"] for expert, unit in responses.items()}
     done, finished = done_keys(rewards, REWARDS)
     total = sum(totals.values())
@@ -74,7 +53,7 @@ class ScoreBlock:
         self.model = load_reward_model(config)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Rows of REWARDS_AND_ERROR, one per response."""
+        """Rows of REWARDED, one per response."""
         rows = block.to_pylist()
         scored = self.model([Pair(row["query"], row["response"], row["reference"]) for row in rows])
         return pa.Table.from_pylist(
@@ -87,5 +66,5 @@ class ScoreBlock:
                 }
                 for row, result in zip(rows, scored, strict=True)
             ],
-            REWARDS_AND_ERROR,
+            REWARDED,
         )

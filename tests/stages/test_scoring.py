@@ -1,0 +1,239 @@
+"""Pair rankers and judges over a pool: complete, exactly once, and cheap to extend."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from tests import tiny_models
+from zooter_ray.artifacts import Unit, commit, make_unit, parts, read_manifest, read_table, remove, write_manifest
+from zooter_ray.config.scoring import GenerativeReward, PairRankerReward, ScoringConfig
+from zooter_ray.resources import StageResources
+from zooter_ray.rewards import Match, load_pair_ranker
+from zooter_ray.rewards.comparisons import aggregate
+from zooter_ray.rewards.generative import UNREADABLE
+from zooter_ray.schemas import COMPARISONS, REJECTED, RESPONSES, REWARDS
+from zooter_ray.stages import scoring
+
+pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
+
+QUERIES = [f"How many apples are in {number} baskets?" for number in range(9)]
+
+
+def answer(expert: str, row: int, sample: int) -> str:
+    return f"{expert} says a red apple, {sample} of {row}" * (1 + row % 3)
+
+
+def responses_of(run_dir: str, expert: str, samples: int = 1, missing: tuple[int, ...] = ()) -> Unit:
+    """A complete unit of an expert's responses."""
+    unit = make_unit(run_dir, "02_responses", expert, {"samples": samples, "missing": missing})
+    rows = [
+        {"query_id": f"q{row}", "expert": expert, "sample": sample, "query": query, "finish_reason": "stop",
+         "response": answer(expert, row, sample), "prompt_tokens": 3, "generated_tokens": 4, "seconds": 0.1}
+        for row, query in enumerate(QUERIES) if row not in missing
+        for sample in range(samples)
+    ]  # fmt: skip
+    for start in range(0, len(rows), 4):
+        commit(unit.path, pa.Table.from_pylist(rows[start : start + 4], RESPONSES), ["query_id", "sample"])
+    write_manifest(unit, len(QUERIES) * samples, len(rows), {})
+    return unit
+
+
+def pool(run_dir: str, *experts: str) -> dict[str, Unit]:
+    return {expert: responses_of(run_dir, expert) for expert in experts}
+
+
+def rewards_of(unit: Unit) -> dict[tuple[str, int], float]:
+    return {(row["query_id"], row["sample"]): row["reward"] for row in read_table(unit.path, REWARDS).to_pylist()}
+
+
+# Pair rankers
+
+
+@pytest.fixture(scope="module")
+def ranker(tmp_path_factory: pytest.TempPathFactory) -> PairRankerReward:
+    source = tiny_models.save_pair_ranker(tmp_path_factory.mktemp("ranker"))
+    return PairRankerReward(id="pairrm", source=str(source), resources=StageResources(num_cpus=0.5))
+
+
+def test_rewards_are_the_mean_margin_over_the_pool_in_any_order_of_it(
+    ranker: PairRankerReward, tmp_path: Path, console: Console
+) -> None:
+    experts = ["poet", "adder", "namer"]
+    config = ScoringConfig(reward_models=[ranker], block_rows=5)
+    found = scoring.run(config, pool(str(tmp_path), *experts), str(tmp_path), console)["pairrm"]
+    model = load_pair_ranker(ranker)
+    for row, query in enumerate(QUERIES):
+        texts = [answer(expert, row, 0) for expert in experts]
+        compared_MM = np.array([[model([Match(query, one, other)])[0].reward for other in texts] for one in texts])
+        (expected_M,) = aggregate(compared_MM[None])
+        rewards_M = [rewards_of(found[expert])[(f"q{row}", 0)] for expert in experts]
+        np.testing.assert_allclose(rewards_M, expected_M, atol=1e-5)
+
+
+def test_another_expert_adds_its_pairs_and_no_others(
+    ranker: PairRankerReward, tmp_path: Path, console: Console
+) -> None:
+    config = ScoringConfig(reward_models=[ranker])
+    run_dir = str(tmp_path)
+
+    def pairs() -> dict[str, int]:
+        found = (tmp_path / "03_rewards").glob("pairrm/*~*/*/*.parquet")
+        return {path.parts[-3]: path.stat().st_mtime_ns for path in found}
+
+    two = scoring.run(config, pool(run_dir, "adder", "namer"), run_dir, console)["pairrm"]
+    before = pairs()
+    three = scoring.run(config, pool(run_dir, "adder", "namer", "poet"), run_dir, console)["pairrm"]
+    assert set(before) == {"adder~namer"}
+    assert set(pairs()) == {"adder~namer", "adder~poet", "namer~poet"}
+    assert pairs()["adder~namer"] == before["adder~namer"]
+    # With two experts a reward is half of the margin of the one pair.
+    (pair,) = (tmp_path / "03_rewards/pairrm/adder~namer").iterdir()
+    margins = {
+        row["query_id"]: row["forward"] - row["backward"] for row in read_table(str(pair), COMPARISONS).to_pylist()
+    }
+    assert {key[0]: reward * 2 for key, reward in rewards_of(two["adder"]).items()} == pytest.approx(margins)
+    assert rewards_of(two["adder"]) == pytest.approx({key: -r for key, r in rewards_of(two["namer"]).items()})
+    assert rewards_of(three["adder"]) != rewards_of(two["adder"])
+    dropped = scoring.run(config, pool(run_dir, "adder", "namer"), run_dir, console)["pairrm"]
+    assert dropped == two
+
+
+def test_samples_are_compared_by_number_and_the_last_one_stands_in(
+    ranker: PairRankerReward, tmp_path: Path, console: Console
+) -> None:
+    run_dir = str(tmp_path)
+    responses = {"adder": responses_of(run_dir, "adder", samples=3), "namer": responses_of(run_dir, "namer")}
+    found = scoring.run(ScoringConfig(reward_models=[ranker]), responses, run_dir, console)["pairrm"]
+    model = load_pair_ranker(ranker)
+    for sample in range(3):
+        one, other = answer("adder", 4, sample), answer("namer", 4, 0)
+        forward, backward = (
+            scored.reward for scored in model([Match(QUERIES[4], one, other), Match(QUERIES[4], other, one)])
+        )
+        assert rewards_of(found["adder"])[("q4", sample)] == pytest.approx((forward - backward) / 2, abs=1e-5)
+    assert len(rewards_of(found["adder"])) == 27
+    assert len(rewards_of(found["namer"])) == 9
+
+
+def test_a_response_that_cannot_be_compared_with_an_expert_is_rejected_by_that_name(
+    ranker: PairRankerReward, tmp_path: Path, console: Console
+) -> None:
+    run_dir = str(tmp_path)
+    responses = {**pool(run_dir, "adder", "namer"), "poet": responses_of(run_dir, "poet", missing=(2, 5))}
+    found = scoring.run(ScoringConfig(reward_models=[ranker]), responses, run_dir, console)["pairrm"]
+    rejected = read_table(found["adder"].rejected, REJECTED).to_pylist()
+    assert {row["query_id"]: row["reason"] for row in rejected} == dict.fromkeys(
+        ["q2", "q5"], "no comparison with expert poet"
+    )
+    assert read_manifest(found["adder"])["dropped"] == {"no comparison with expert poet": 2}
+    assert len(rewards_of(found["poet"])) == 7
+
+
+def test_interrupted_comparisons_go_on_where_they_stopped(
+    ranker: PairRankerReward, tmp_path: Path, console: Console
+) -> None:
+    run_dir, config = str(tmp_path), ScoringConfig(reward_models=[ranker], block_rows=3)
+    responses = pool(run_dir, "adder", "namer")
+    first = scoring.run(config, responses, run_dir, console)["pairrm"]
+    whole = {expert: rewards_of(unit) for expert, unit in first.items()}
+    (pair,) = (tmp_path / "03_rewards/pairrm/adder~namer").iterdir()
+    kept, gone, *_ = parts(str(pair))
+    Path(gone).unlink()
+    (pair / "manifest.json").unlink()
+    for unit in first.values():
+        remove(unit)
+    before = Path(kept).stat().st_mtime_ns
+    again = scoring.run(config, responses, run_dir, console)["pairrm"]
+    assert {expert: rewards_of(unit) for expert, unit in again.items()} == {
+        expert: pytest.approx(rewards) for expert, rewards in whole.items()
+    }
+    assert Path(kept).stat().st_mtime_ns == before
+
+
+# Judges
+
+
+class JudgeEndpoint(ThreadingHTTPServer):
+    """Rates `poet` 9 and others 4; forgets the rating at first for `3 baskets`, and always for `5 baskets`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), JudgeHandler)
+        self.asked: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
+
+
+class JudgeHandler(BaseHTTPRequestHandler):
+    server: JudgeEndpoint
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = body["messages"][-1]["content"]
+        self.server.bodies.append(body)
+        self.server.asked[asked] += 1
+        forgets = "5 baskets" in asked or ("3 baskets" in asked and self.server.asked[asked] == 1)
+        rating = "hm" if forgets else f"Rating: [[{9 if 'poet' in asked else 4}]]"
+        message = {"role": "assistant", "content": f"I see. {rating}"}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        reply = json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(reply.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[JudgeEndpoint]:
+    server = JudgeEndpoint()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_judge_behind_an_endpoint_rates_every_response_and_is_asked_again_where_it_forgot(
+    endpoint: JudgeEndpoint, tmp_path: Path, console: Console
+) -> None:
+    base_url = f"http://127.0.0.1:{endpoint.server_port}/v1"
+    judge = GenerativeReward(
+        id="judge", engine={"kind": "http", "base_url": base_url, "served_name": "m"}, attempts=3, block_rows=4
+    )
+    config = ScoringConfig(reward_models=[judge])
+    found = scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)["judge"]
+    assert rewards_of(found["adder"]) == {(f"q{row}", 0): 4.0 for row in range(9) if row != 5}
+    assert rewards_of(found["poet"]) == {(f"q{row}", 0): 9.0 for row in range(9) if row != 5}
+    (rejected,) = read_table(found["poet"].rejected, REJECTED).to_pylist()
+    assert (rejected["query_id"], rejected["reason"], rejected["detail"]) == ("q5", UNREADABLE, "I see. hm")
+    assert read_manifest(found["poet"])["dropped"] == {UNREADABLE: 1}
+    times = {asked: count for asked, count in endpoint.asked.items() if count > 1}
+    assert sorted(times.values()) == [2, 2, 3, 3]  # forgotten once by both experts, for ever by both
+    assert {
+        body["temperature"] for body in endpoint.bodies if endpoint.asked[body["messages"][-1]["content"]] == 1
+    } == {0.0}
+    assert {body["temperature"] for body in endpoint.bodies} == {0.0, 0.7}
+    assert len({body.get("seed") for body in endpoint.bodies}) == 3
+
+
+def test_a_judge_that_is_done_is_asked_nothing_more_and_another_expert_only_about_itself(
+    endpoint: JudgeEndpoint, tmp_path: Path, console: Console
+) -> None:
+    base_url = f"http://127.0.0.1:{endpoint.server_port}/v1"
+    judge = GenerativeReward(id="judge", engine={"kind": "http", "base_url": base_url, "served_name": "m"})
+    config = ScoringConfig(reward_models=[judge])
+    scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)
+    endpoint.bodies.clear()
+    scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)
+    assert endpoint.bodies == []
+    scoring.run(config, pool(str(tmp_path), "adder", "poet", "namer"), str(tmp_path), console)
+    assert all("namer says" in body["messages"][-1]["content"] for body in endpoint.bodies)
