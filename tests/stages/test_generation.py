@@ -81,3 +81,36 @@ def test_other_decoding_gets_a_fresh_directory_and_more_workers_does_not(
     assert after["namer"].path != before["namer"].path
     assert read_table(after["namer"].path, RESPONSES)["generated_tokens"].to_pylist() == [3] * 36
     assert is_complete(before["namer"])
+
+
+def test_engines_side_by_side_answer_what_they_answer_one_by_one_and_at_the_same_time(
+    settings: dict[str, Any], console: Console
+) -> None:
+    for expert in settings["generation"]["experts"]:
+        expert["engine"] |= {"first_token_s": 0.4, "concurrency": 4}
+    side_by_side = {**settings, "run_dir": settings["run_dir"] + "-2"}
+    side_by_side["generation"] = {**settings["generation"], "side_by_side": True}
+    one_by_one = generate(settings, console)
+    found = generate(side_by_side, console)
+    for expert in found:
+        columns = ["query_id", "sample", "response"]
+        rows = [
+            read_table(unit.path, RESPONSES, columns).sort_by("query_id")
+            for unit in (one_by_one[expert], found[expert])
+        ]
+        assert rows[0] == rows[1]
+        assert is_complete(found[expert])
+    per_expert = [[Path(part).stat().st_mtime for part in parts(unit.path)] for unit in found.values()]
+    assert max(map(min, per_expert)) < min(map(max, per_expert))  # their times overlap
+    assert "generation: adder; namer: 72/72 rows" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_an_engine_that_fails_lets_its_neighbours_end(settings: dict[str, Any], console: Console) -> None:
+    adder, namer = settings["generation"]["experts"]
+    adder["engine"]["failure_rate"], namer["engine"]["first_token_s"] = 1.0, 0.5
+    settings["generation"]["side_by_side"] = True
+    with pytest.raises(StageError, match="adder: all 36 rows were rejected"):
+        generate(settings, console)
+    config = RunConfig.model_validate(settings)
+    units = generation.units(config.generation, queries.unit(config.queries, config.run_dir), config.run_dir)
+    assert is_complete(units["namer"])

@@ -138,9 +138,12 @@ class ExpertConfig(Config):
 class GenerationConfig(Config):
     """Settings of the generation stage. The order of the experts is the class order of the router."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows", "engine_deaths"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows", "engine_deaths", "side_by_side"})
     experts: list[ExpertConfig] = Field(min_length=2)
     block_rows: int = Field(64, ge=1, le=64, description="rows that are committed together")
+    side_by_side: bool = Field(
+        False, description="run as many engines at a time as fit into the cluster, each with all its workers"
+    )
     engine_deaths: int = Field(
         2, ge=1, description="engines that may die on a query that they have alone, before it is rejected"
     )

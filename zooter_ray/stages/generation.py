@@ -3,7 +3,7 @@
 Blocks are committed as they come, so a run that is killed loses what was in flight and no more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,13 +17,16 @@ from zooter_ray.config.generation import Engine, ExpertConfig, GenerationConfig
 from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
+from zooter_ray.resources import worker_range
 from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
 from zooter_ray.stages.engines.budget import USED_UP
 from zooter_ray.stages.engines.ledger import new_ledger
+from zooter_ray.stages.engines.side_by_side import Job, side_by_side
 
 STAGE = "02_responses"
+FEEDING_CPUS = 2.0  # rendering prompts, cutting blocks (which takes Ray a whole CPU), committing them
 QUERY_COLUMNS = ["query_id", "query", "source", "reference"]
 
 
@@ -40,38 +43,55 @@ def _identity(config: GenerationConfig, expert: ExpertConfig) -> dict[str, Any]:
 
 
 def run(config: GenerationConfig, queries: Unit, run_dir: str, console: Console) -> dict[str, Unit]:
-    """Generate what is missing, engine by engine; returns each expert's complete unit."""
+    """Generate what is missing, engine by engine or side by side; returns each expert's complete unit."""
     all_units = units(config, queries, run_dir)
+    jobs = []
     for engine, group in engine_groups(config):
-        experts = [expert for expert in group if not is_complete(all_units[expert.id])]
-        if experts:
-            _generate(config, engine, experts, queries, all_units, console)
+        open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
+        if open_units:
+            experts = [expert for expert in group if expert.id in open_units]
+            jobs.append(_job(config, engine, experts, queries, open_units))
+    if config.side_by_side and len(jobs) > 1:
+        total, finished = sum(job.total for job in jobs), sum(job.finished for job in jobs)
+        name = f"generation: {'; '.join(job.name for job in jobs)}"
+        track(side_by_side(jobs, ray.cluster_resources()), total, name, console, finished)
+    else:
+        for job in jobs:
+            track(job.run(), job.total, f"generation: {job.name}", console, job.finished)
     return all_units
 
 
-def _generate(
+def _job(
     config: GenerationConfig,
     engine: Engine,
     experts: Sequence[ExpertConfig],
     queries: Unit,
-    all_units: Mapping[str, Unit],
-    console: Console,
-) -> None:
-    """Generate what is missing of some experts that share an engine."""
+    open_units: Mapping[str, Unit],
+) -> Job:
+    """What is missing of some experts that share an engine."""
     per_sample = read_manifest(queries)["rows_out"]
     total = per_sample * sum(expert.n for expert in experts)
-    open_units = {expert.id: all_units[expert.id] for expert in experts}
     done, finished = done_keys(open_units, RESPONSES)
-    if finished < total:
-        rows = pending(queries, experts, done, config.block_rows)
-        spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in open_units.values()]))
-        ledger = new_ledger(open_units.values(), config.engine_deaths, spent)
-        dataset = ENGINES[engine.kind](rows, engine, experts, ledger)
-        name = "generation: " + ", ".join(shown_name(config, expert.id) for expert in experts)
-        track(committed_rows(dataset, open_units, RESPONSES), total, name, console, finished)
-    for expert in experts:
-        check_budget(open_units[expert.id])
-        close(open_units[expert.id], RESPONSES, per_sample * expert.n)
+
+    def run() -> Iterator[int]:
+        if finished < total:
+            rows = pending(queries, experts, done, config.block_rows)
+            spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in open_units.values()]))
+            ledger = new_ledger(open_units.values(), config.engine_deaths, spent)
+            yield from committed_rows(ENGINES[engine.kind](rows, engine, experts, ledger), open_units, RESPONSES)
+        for expert in experts:
+            check_budget(open_units[expert.id])
+            close(open_units[expert.id], RESPONSES, per_sample * expert.n)
+
+    name = ", ".join(shown_name(config, expert.id) for expert in experts)
+    return Job(name, total, finished, needs(engine), run)
+
+
+def needs(engine: Engine) -> dict[str, float]:
+    """CPUs and GPUs of an engine at its full size, and of the tasks that feed it."""
+    asked, workers = engine.resources, worker_range(engine.resources)[1]
+    copies = workers * getattr(engine, "tensor_parallel_size", 1)
+    return {"CPU": asked.num_cpus * copies + FEEDING_CPUS, "GPU": asked.num_gpus * copies}
 
 
 def tokens_spent(directories: Sequence[str]) -> tuple[int, int]:
