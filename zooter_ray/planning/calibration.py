@@ -1,8 +1,8 @@
 """What a finished run says about the machine: how long starts take, and how far its speed is from the model's.
 
 For every unit that recorded its time, factor = measured busy / predicted busy, where the prediction is for the measured
-run's own rows and tokens. A later plan looks a unit up by (stage, key), the key being the model's source; a key that was
-not measured gets the stage's factor, the ratio of sums over what was measured of that stage.
+run's own rows and tokens. A later plan looks a unit up by (stage, key), the key being the model's source; a key that
+was not measured gets the stage's factor, the ratio of sums over what was measured of that stage.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,10 +42,11 @@ def calibrate(measured: Iterable[Measured]) -> Calibration:
     for stage in dict.fromkeys(item.stage for item in found):
         of_stage = [item for item in found if item.stage == stage]
         starts[stage] = sum(item.start_s for item in of_stage) / len(of_stage)
-        if predicted := sum(item.predicted_busy_s for item in of_stage):
-            factors[stage] = sum(item.busy_s for item in of_stage) / predicted
+        worked = [item for item in of_stage if item.busy_s and item.predicted_busy_s]
+        if worked:
+            factors[stage] = sum(item.busy_s for item in worked) / sum(item.predicted_busy_s for item in worked)
     for item in found:
         starts[f"{item.stage}/{item.key}"] = item.start_s
-        if item.predicted_busy_s:
+        if item.busy_s and item.predicted_busy_s:
             factors[f"{item.stage}/{item.key}"] = item.busy_s / item.predicted_busy_s
     return Calibration(factors, starts)

@@ -19,19 +19,20 @@ Decoding with b sequences at a time, each with a context of L = prompt + generat
     steps  = rows * generated / b
 of a mixture W counts whole: a large batch meets every expert.
 
-Reading sequences (scoring, embedding, routing): per batch of b the forward pass is prefill, and the weights are read once:
+Reading sequences (scoring, embedding, routing): a batch of b is prefilled, and the weights are read once for it:
     t_batch = max( t_compute(b F), t_memory(W) )
 Pair rankers read M (M - 1) ordered pairs of each query; generative judges prefill and decode.
 
-Training, per step of b rows over all workers: forward and backward are 3 times the forward pass, so 6 A L and 3 times the
-attention, but no step is faster than the kernels can be launched:
-    t_step = max( t_compute(3 b F / workers), step_floor_s )      steps = epochs * rows / batch_size
+Training, per step of b rows over all workers: forward and backward are 3 times the forward pass, so 6 A L and 3 times
+the attention, but no step is faster than its kernels can be launched:
+    t_step  = max( t_compute(3 b F / workers), step_floor_s )     steps = epochs * rows / batch_size
+    t_epoch = epoch_s + 12 bytes * parameters / load_bytes_per_s  (the checkpoint: weights and AdamW's moments in fp32)
 
 A unit of R rows on r replicas takes
     start_s + busy_s(R / r),    r = min( workers, GPUs / (g * num_gpus) ) rounded down,
     start_s = engine_start_s (or actor_start_s) + W / load_bytes_per_s
-and the units of a run follow one another, as the pipeline runs them. Calibration replaces start_s by the measured one and
-multiplies busy_s by measured / predicted, which is one over the factor on the effective FLOP/s and bandwidth.
+and the units of a run follow one another, as the pipeline runs them. Calibration replaces start_s by the measured one
+and multiplies busy_s by measured / predicted, which is one over the factor on the effective FLOP/s and bandwidth.
 """
 
 from dataclasses import dataclass
@@ -52,9 +53,11 @@ class Efficiency:
     load_bytes_per_s: float = 1e9  # weights from a shared file system over a network of 10 Gbit/s
     engine_start_s: float = 40.0  # processes, imports, profiling and graph capture of vLLM
     actor_start_s: float = 15.0  # an actor that imports torch and transformers
-    stage_start_s: float = 5.0  # Ray Data's own workers
+    stage_start_s: float = 2.0  # Ray Data's own workers
+    cleaning_start_s: float = 15.0  # those of reading, two shuffles and a sort
+    epoch_s: float = 2.0  # validation, and Ray Train's report
     cpu_s_per_row: float = 0.001  # rules, references, near-duplicates; a row that runs generated code takes more
-    evaluation_s: float = 15.0  # bootstrap intervals, plots, the page
+    evaluation_s: float = 2.0  # plots and the page
     http_first_token_s: float = 0.5  # of a hosted endpoint
     http_token_s: float = 0.02
 
@@ -167,9 +170,10 @@ def training(replica: Replica, rows: float, tokens: float, epochs: int, batch: i
     steps = epochs * rows / batch
     compute_s = replica.compute_s(flops, efficiency.mfu_training)
     moved = 8 * replica.weights * steps  # weights, gradients and both moments of AdamW, read and written
+    between_s = epochs * (efficiency.epoch_s + 12 * replica.shape.parameters / efficiency.load_bytes_per_s)
     if compute_s >= efficiency.step_floor_s:
-        return Work(flops * steps, moved, compute_s=compute_s * steps)
-    return Work(flops * steps, moved, other_s=efficiency.step_floor_s * steps)
+        return Work(flops * steps, moved, compute_s=compute_s * steps, other_s=between_s)
+    return Work(flops * steps, moved, other_s=efficiency.step_floor_s * steps + between_s)
 
 
 def pairs(experts: int) -> int:

@@ -1,8 +1,9 @@
 """How large a model is: parameters, what a token is multiplied with, and bytes of KV cache, from its shape.
 
 One layer has four attention matrices (queries and outputs are `heads * head_dim` wide, keys and values
-`kv_heads * head_dim`) and a feed-forward layer of three matrices (gated) or two; a mixture of experts has that `experts`
-times, of which a token meets `active_experts`, and a matrix that chooses them. Biases are left out, as are positions.
+`kv_heads * head_dim`) and a feed-forward layer of three matrices (gated) or two; a mixture of experts has that
+`experts` times, of which a token meets `active_experts`, and a matrix that chooses them. Biases and positions are left
+out.
 """
 
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ class ModelShape:
         return cls(
             layers=config["num_hidden_layers"],
             hidden=config["hidden_size"],
-            intermediate=config.get("moe_intermediate_size") if experts > 1 else config["intermediate_size"],
+            intermediate=config.get("moe_intermediate_size") or config["intermediate_size"],
             heads=config["num_attention_heads"],
             vocabulary=config["vocab_size"],
             kv_heads=config.get("num_key_value_heads"),

@@ -1,4 +1,4 @@
-"""A config, a size of workload and some GPUs -> what each unit of the run costs, one line each, in the pipeline's order."""
+"""What a plan is made of: lines, and the planner that knows the config, the workload and the GPUs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,15 +93,15 @@ class Planner:
         return count, count * each
 
     def replica(
-        self, user: str, source: str, parameter_bytes: float, resources: StageResources, gpus: int = 1, share: float = 1.0
+        self, user: str, source: str, each: float, resources: StageResources, gpus: int = 1, share: float = 1.0
     ) -> Replica:
-        """A model on its GPUs, or on a CPU where it asks for none.
+        """A model (`each`: bytes per parameter) on its GPUs, or on a CPU where it asks for none.
 
         Raises:
             ConfigError: if the weights do not fit.
         """
         gpu = self.gpu if resources.num_gpus else gpu_named(CPU)
-        replica = Replica(shape_of(source, self.parameters), gpu, gpus, parameter_bytes, self.efficiency)
+        replica = Replica(shape_of(source, self.parameters), gpu, gpus, each, self.efficiency)
         if not replica.fits(share):
             raise ConfigError(
                 f"{user}: the weights of {source} take {replica.weights / 1e9:.0f} GB and do not fit into "
@@ -143,4 +143,4 @@ def note_of(calibration: Calibration, efficiency: Efficiency) -> list[str]:
     if not calibration.factors:
         return [f"not calibrated (--measured RUN_DIR); assumed: {shown}"]
     factors = ", ".join(f"{key} x{factor:.2f}" for key, factor in calibration.factors.items())
-    return [f"calibrated, times against the uncalibrated model: {factors}", f"assumed where nothing was measured: {shown}"]
+    return [f"calibrated, work against the model's own: {factors}", f"assumed where nothing was measured: {shown}"]

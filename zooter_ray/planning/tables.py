@@ -44,10 +44,13 @@ def gpu_named(name: str) -> Gpu:
     """
     known = table("gpus")
     if name not in known:
-        lowered = {row.lower(): row for row in known}
-        nearest = lowered[difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0)[0]]
+        nearest = max(known, key=lambda row: _likeness(row.lower(), name.lower()))
         raise ConfigError(f"no GPU is called {name!r}; did you mean {nearest}? There are: {', '.join(known)}")
     return Gpu(name, **known[name])
+
+
+def _likeness(row: str, name: str) -> tuple[bool, float]:
+    return row.startswith(name), difflib.SequenceMatcher(None, row, name).ratio()
 
 
 @functools.cache
