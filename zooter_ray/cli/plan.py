@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ from zooter_ray.planning.workload import Workload
 
 HELP = "tokens, GPU hours, wall time and storage of a run, before any is spent"
 QUERY_TOKENS, RESPONSE_TOKENS = 128.0, 384.0  # guesses for instructions and answers of 13B chat models; say your own
+SIZES = {
+    "--queries": "queries drawn, where neither the sources nor queries.limit tell it",
+    "--source-queries": "queries in the sources, which are all cleaned and tagged (counted, or as many as are drawn)",
+    "--query-tokens": f"mean tokens of a query (those of --measured, or {QUERY_TOKENS:g})",
+    "--response-tokens": f"mean tokens of a response (those of --measured, or {RESPONSE_TOKENS:g})",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, metavar="YAML", help="the run's settings")
     parser.add_argument("--gpus", type=int, required=True, metavar="N", help="how many GPUs there are")
     parser.add_argument("--gpu", required=True, metavar="NAME", help="which, say A100-80G; `cpu` without any")
-    parser.add_argument("--measured", metavar="RUN_DIR", help="a finished run on such a GPU, to calibrate by")
-    parser.add_argument("--queries", type=float, metavar="N", help="queries drawn, where the config does not say")
-    parser.add_argument(
-        "--read", type=float, metavar="N", help="queries in the sources (default: counted, or --queries)"
-    )
-    parser.add_argument("--query-tokens", type=float, metavar="N", help=f"mean tokens of a query ({QUERY_TOKENS:g})")
-    parser.add_argument(
-        "--response-tokens", type=float, metavar="N", help=f"mean tokens of a response ({RESPONSE_TOKENS:g})"
-    )
+    parser.add_argument("--measured", metavar="RUN_DIR", help="a finished run on such GPUs, to calibrate by")
+    parser.add_argument("--measured-gpus", type=int, metavar="N", help="on how many of them it ran (as many as --gpus)")
+    for option, meaning in SIZES.items():
+        parser.add_argument(option, type=positive, metavar="N", help=meaning)
     parser.add_argument(
         "--parameters", action="append", default=[], metavar="MODEL=N", help="size of a model that is not known here"
     )
@@ -45,14 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
 
 
+def positive(text: str) -> float:
+    """A number of something."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return number
+
+
 def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Print the plan, and write it where --output says."""
     config, gpu = load_config(arguments.config, arguments.overrides), gpu_named(arguments.gpu)
-    if arguments.gpus < 1:
-        raise ConfigError(f"--gpus must be 1 or more, not {arguments.gpus}")
+    measured_gpus = arguments.gpus if arguments.measured_gpus is None else arguments.measured_gpus
+    for option, number in (("--gpus", arguments.gpus), ("--measured-gpus", measured_gpus)):
+        if number < 1:
+            raise ConfigError(f"{option} must be 1 or more, not {number}")
     parameters = dict(map(_size, arguments.parameters))
     run = read_run(arguments.measured) if arguments.measured else None
-    calibration = calibration_of(run, gpu, arguments.gpus, parameters) if run else Calibration()
+    calibration = calibration_of(run, gpu, measured_gpus, parameters) if run else Calibration()
     workload = workload_of(config, arguments, run)
     plan = make_plan(Planner(config, workload, gpu, arguments.gpus, parameters=parameters, calibration=calibration))
     compared = against_paper(plan) if is_papers(config) else []
@@ -81,15 +93,13 @@ def calibration_of(run: MeasuredRun, gpu: Gpu, gpus: int, parameters: dict[str, 
 def workload_of(config: RunConfig, arguments: argparse.Namespace, run: MeasuredRun | None) -> Workload:
     """Sizes from the options, else from the measured run (tokens), else from the config and its sources."""
     read, counted = count_sources(config)
-    read = arguments.read or read
+    read = arguments.source_queries or read
     queries = arguments.queries or drawn(config, read)
     if not queries:
         raise ConfigError(
             "the number of queries is not known: neither the sources nor queries.limit tell it; say --queries N"
         )
-    measured = (
-        dict(run.workload.measured) if run and not arguments.response_tokens and not arguments.query_tokens else {}
-    )
+    said = arguments.query_tokens or arguments.response_tokens
     return Workload(
         read=max(read or 0, queries),
         queries=queries,
@@ -97,7 +107,7 @@ def workload_of(config: RunConfig, arguments: argparse.Namespace, run: MeasuredR
         train_share=1 - config.labeling.validation_share,
         query_tokens=arguments.query_tokens or (run.workload.query_tokens if run else QUERY_TOKENS),
         response_tokens=arguments.response_tokens or (run.workload.response_tokens if run else RESPONSE_TOKENS),
-        measured=measured,
+        measured=run.workload.measured if run and not said else {},
     )
 
 
@@ -110,18 +120,20 @@ def drawn(config: RunConfig, read: float | None) -> float | None:
 
 
 def count_sources(config: RunConfig) -> tuple[float | None, float | None]:
-    """(queries, share that is held out) of the sources; None where they are not on this machine."""
-    from zooter_ray.queries.sources import read_source
+    """(queries, share that is held out) of the sources; None unless all are files on this machine."""
+    from zooter_ray.queries.sources import files_of, read_source
 
-    total = held_out = 0
+    sources = config.queries.sources
+    if any("://" in getattr(source, "path", "") for source in sources):
+        return None, None
     try:
-        for source in config.queries.sources:
-            for row in read_source(source, config.queries.seed, config.queries.eval_share):
-                total += 1
-                held_out += row["split"] == "eval"
+        for source in sources:
+            files_of(source)
     except DataError:
         return None, None
-    return float(total), held_out / total if total else None
+    seed, eval_share = config.queries.seed, config.queries.eval_share
+    splits = Counter(row["split"] for source in sources for row in read_source(source, seed, eval_share))
+    return (float(splits.total()), splits["eval"] / splits.total()) if splits else (None, None)
 
 
 def as_json(plan: Plan, compared: Sequence[Comparison]) -> dict[str, Any]:
