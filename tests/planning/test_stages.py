@@ -2,17 +2,20 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from zooter_ray.config import RunConfig, load_config
+from zooter_ray.config.generation import VllmEngine
 from zooter_ray.errors import ConfigError
 from zooter_ray.planning.cost import Efficiency
 from zooter_ray.planning.paper import against_paper, is_papers
 from zooter_ray.planning.plan import Line, Plan, Planner
-from zooter_ray.planning.stages import make_plan
+from zooter_ray.planning.stages import JUDGE_PROMPT_TOKENS, JUDGE_TOKENS, make_plan, scoring_line
 from zooter_ray.planning.tables import gpu_named, table
 from zooter_ray.planning.workload import Workload, template_tokens
+from zooter_ray.resources import StageResources
 
 CONFIGS = Path(__file__).parents[2] / "jobs/configs"
 WORK = Workload(read=2000, queries=1000, eval_share=0.2, train_share=0.5, query_tokens=100, response_tokens=300)
@@ -102,6 +105,35 @@ def test_several_samples_are_several_rows() -> None:
     config = paper("generation.experts.0.n=4")
     assert line(plan(config), "wizardcoder-13b").rows == 4000
     assert line(plan(config), "ultrarm").rows == (4 + 5) * 1000
+
+
+def scored(model: SimpleNamespace, gpu: str = "A100-80G") -> Line:
+    """The line of a reward model of six experts' responses, 300 tokens each, to queries of 100."""
+    planner = Planner(paper(), WORK, gpu_named(gpu), 8)
+    return scoring_line(planner, model, rows=6000, response=300, experts=paper().generation.experts)
+
+
+def test_a_pair_ranker_reads_every_ordered_pair_within_its_lengths() -> None:
+    model = SimpleNamespace(
+        id="pairrm", kind="pair_ranker", source="llm-blender/PairRM-hf", dtype="float16", batch_size=16,
+        max_source_length=80, max_candidate_length=200, resources=StageResources(num_gpus=1, workers=8),
+    )  # fmt: skip
+    found = scored(model)
+    assert found.rows == 1000 * 30
+    assert found.tokens_in == 30_000 * (80 + 2 * 200)
+    assert found.storage_bytes == 30_000 * 20
+
+
+def test_a_judge_reads_query_and_response_and_writes_its_reasons() -> None:
+    engine = VllmEngine(source="GAIR/autoj-13b", resources=StageResources(num_gpus=1, workers=8))
+    found = scored(SimpleNamespace(id="autoj", kind="generative", engine=engine))
+    assert found.tokens_in == 6000 * (JUDGE_PROMPT_TOKENS + 400)
+    assert found.tokens_out == 6000 * JUDGE_TOKENS
+
+
+def test_a_judge_behind_an_endpoint_holds_no_gpu() -> None:
+    found = scored(SimpleNamespace(id="hosted", kind="http", base_url="http://x/v1", concurrency=10))
+    assert (found.gpus, found.busy_s) == (0.0, pytest.approx(6000 * (0.5 + 0.02 * 150) / 10))
 
 
 def test_an_endpoint_holds_no_gpu_and_goes_at_its_rate() -> None:

@@ -143,28 +143,34 @@ def scoring_lines(planner: Planner) -> list[Line]:
 
 def scoring_line(planner: Planner, model: Any, rows: float, response: float, experts: Sequence[ExpertConfig]) -> Line:
     """A reward model, by its kind; `response` is the mean length in tokens."""
-    query, storage, start_s = planner.workload.query_tokens, ROW_BYTES * rows, planner.efficiency.stage_start_s
-    if model.kind in ("sequence_classification", "ultrarm"):
-        tokens, count = min(query + response, model.max_length), rows
-    elif model.kind == "pair_ranker":
-        count = planner.workload.queries * pairs(len(experts))
-        tokens = min(query, model.max_source_length) + 2 * min(response, model.max_candidate_length)
-        storage = ROW_BYTES * count
-    elif model.kind == "generative":
+    query = planner.workload.query_tokens
+    if hasattr(model, "engine"):  # a judge
         lengths = [(rows, JUDGE_PROMPT_TOKENS + query + response, JUDGE_TOKENS)]
-        return engine_line(planner, "scoring", model.id, model.engine, lengths, storage)
-    elif hasattr(model, "base_url"):
-        busy_s = rows * (planner.efficiency.http_first_token_s + planner.efficiency.http_token_s * JUDGE_TOKENS)
-        work = Work(other_s=busy_s / getattr(model, "concurrency", 1))
-        return planner.line("scoring", model.id, model.kind, work, start_s, (1, 0.0), rows, storage)
-    else:
+        return engine_line(planner, "scoring", model.id, model.engine, lengths, ROW_BYTES * rows)
+    if hasattr(model, "base_url"):
+        return endpoint_line(planner, model, rows)
+    if not hasattr(model, "source"):  # references
         workers = worker_range(model.resources)[1]
         work = Work(other_s=rows * planner.efficiency.cpu_s_per_row / workers)
-        return planner.line("scoring", model.id, model.kind, work, start_s, (workers, 0.0), rows, storage)
-    each = bytes_per_parameter(model.dtype)
+        start_s, held = planner.efficiency.stage_start_s, (workers, 0.0)
+        return planner.line("scoring", model.id, model.kind, work, start_s, held, rows, ROW_BYTES * rows)
+    if model.kind == "pair_ranker":
+        rows = planner.workload.queries * pairs(len(experts))
+        tokens = min(query, model.max_source_length) + 2 * min(response, model.max_candidate_length)
+    else:
+        tokens = min(query + response, model.max_length)
+    each, storage = bytes_per_parameter(model.dtype), ROW_BYTES * rows
     return reading_line(
-        planner, "scoring", model.id, model.source, each, model.resources, count, tokens, model.batch_size, storage
+        planner, "scoring", model.id, model.source, each, model.resources, rows, tokens, model.batch_size, storage
     )
+
+
+def endpoint_line(planner: Planner, model: Any, rows: float) -> Line:
+    """A judge behind an endpoint."""
+    each_s = planner.efficiency.http_first_token_s + planner.efficiency.http_token_s * JUDGE_TOKENS
+    work = Work(other_s=rows * each_s / getattr(model, "concurrency", 1))
+    start_s = planner.efficiency.stage_start_s
+    return planner.line("scoring", model.id, model.kind, work, start_s, (1, 0.0), rows, ROW_BYTES * rows)
 
 
 def reading_line(
