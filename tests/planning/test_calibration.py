@@ -44,7 +44,23 @@ def test_of_a_resumed_unit_the_time_counts_for_all_rows() -> None:
     assert as_measured(line(rows=100.0), timing).busy_s == pytest.approx(80.0)
 
 
-def test_a_stage_whose_rows_come_at_the_end_keeps_the_models_start() -> None:
-    timing = Timing(seconds=18.0, start_s=17.9, first_s=17.9, first_rows=100, rows=100, shared_by=("clean",))
-    assert as_measured(line("queries", start_s=15.0), timing).busy_s == 3.0
-    assert as_measured(line("queries", start_s=20.0), timing) == Measured("queries", "m", 18.0, 0.0, 10.0)
+def at_once(seconds: float) -> Timing:
+    return Timing(seconds, start_s=seconds, first_s=seconds, first_rows=100, rows=100, shared_by=("u",))
+
+
+def test_the_models_work_is_believed_where_all_rows_come_at_once() -> None:
+    assert as_measured(line("queries", busy_s=3.0), at_once(18.0)) == Measured("queries", "m", 15.0, 3.0, 3.0)
+
+
+def test_what_is_shorter_than_the_models_work_is_all_work() -> None:
+    assert as_measured(line("queries", busy_s=40.0), at_once(18.0)) == Measured("queries", "m", 0.0, 18.0, 40.0)
+
+
+def test_what_is_longer_than_any_start_is_work() -> None:
+    assert as_measured(line("queries", busy_s=3.0), at_once(130.0)) == Measured("queries", "m", 30.0, 100.0, 3.0)
+
+
+def test_of_scoring_block_by_block_the_later_blocks_tell_the_rate() -> None:
+    # 30 rows took 6 s after the first block, so all 40 take 8 s of work, and the other 7 s are the start.
+    timing = Timing(seconds=15.0, start_s=9.0, first_s=9.0, first_rows=10, rows=40, shared_by=("u",))
+    assert as_measured(line("scoring"), timing) == Measured("scoring", "m", 7.0, 8.0, 10.0)

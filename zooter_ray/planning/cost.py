@@ -55,7 +55,7 @@ class Efficiency:
     actor_start_s: float = 15.0  # an actor that imports torch and transformers
     stage_start_s: float = 2.0  # Ray Data's own workers
     cleaning_start_s: float = 15.0  # those of reading, two shuffles and a sort
-    epoch_s: float = 2.0  # validation, and Ray Train's report
+    epoch_s: float = 0.5  # validation, and Ray Train's report
     cpu_s_per_row: float = 0.001  # rules, references, near-duplicates; a row that runs generated code takes more
     evaluation_s: float = 2.0  # plots and the page
     http_first_token_s: float = 0.5  # of a hosted endpoint

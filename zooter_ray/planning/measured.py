@@ -19,6 +19,9 @@ from zooter_ray.planning.workload import Workload, template_tokens
 from zooter_ray.schemas import QUERIES, RESPONSES
 from zooter_ray.timing import Timing, read_timing
 
+SAYS_WHEN_BEGUN = ("generation", "training")
+LONGEST_START_S = 30.0  # of Ray's workers, on a machine that is busy
+
 
 @dataclass(frozen=True)
 class MeasuredRun:
@@ -147,12 +150,18 @@ def compare(run: MeasuredRun, plan: Plan) -> list[Measured]:
 
 
 def as_measured(line: Line, timing: Timing) -> Measured:
-    """Split a unit's time into start and work.
+    """Split a unit's time into start and work, each for all of its rows.
 
-    The start is measured where the first rows were begun at a known time (generation), or came before the others
-    (training). Elsewhere all rows come at the end, and the model's own start is taken, or the whole time if shorter.
+    Generation and training say when their first rows were begun. Of scoring, whose rows come one block after the other,
+    the rate after the first block tells the work. Where all rows came at once, the model's work is believed as long as
+    what is left is no longer than a start may take; the rest is work.
     """
-    known = line.stage in ("generation", "training")
-    start_s = timing.start_s if known else min(line.start_s, timing.seconds)
+    rate = timing.rate_after_first if timing.rows >= 2 * timing.first_rows else None
+    if line.stage in SAYS_WHEN_BEGUN:
+        start_s = timing.start_s
+    elif line.stage == "scoring" and rate is not None:
+        start_s = max(0.0, timing.seconds - timing.rows / rate)
+    else:
+        start_s = min(max(0.0, timing.seconds - line.busy_s), LONGEST_START_S)
     share = line.rows / timing.rows if line.stage == "generation" else 1.0  # of a resumed unit, only the rest was timed
     return Measured(line.stage, line.key, start_s, (timing.seconds - start_s) * share, line.busy_s)
