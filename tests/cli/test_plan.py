@@ -67,6 +67,13 @@ def test_bad_input_ends_in_one_sentence(capsys: pytest.CaptureFixture[str], argu
     assert message in sentence
 
 
+def test_a_run_that_stopped_early_calibrates_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"queries": "x", "generation": "y"}))
+    (tmp_path / "config.yaml").write_text((CONFIGS / "demo.yaml").read_text())
+    assert main([*PAPER, "--queries", "10", "--measured", str(tmp_path)]) == 2
+    assert f"{tmp_path} holds no finished run: its last stage was generation" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_finished_run_calibrates_the_plan_of_its_own_config(
     settings: dict[str, Any], console: Console, tmp_path: Path, ray_session: None
