@@ -13,13 +13,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zooter_ray.cli import demo, distill, evaluate, labels, route, run, serve
+from zooter_ray.cli import demo, distill, evaluate, labels, plan, route, run, serve
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 from zooter_ray.progress import new_console
 
 COMMANDS = {
     "demo": demo,
+    "plan": plan,
     "run": run,
     "labels": labels,
     "distill": distill,
@@ -27,6 +28,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "serve": serve,
 }
+STARTS_NOTHING = ("plan", "labels")
 RESUMED = ("demo", "run", "distill")
 
 
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     log = log_file(arguments)
     try:
-        if getattr(arguments, "dry_run", False):
+        if arguments.command in STARTS_NOTHING or getattr(arguments, "dry_run", False):
             execute(arguments, new_console())
         else:
             with quiet(log) as console, logged_traceback(log):

@@ -22,6 +22,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.errors import StageError
 from zooter_ray.schemas import REJECTED
+from zooter_ray.timing import Stopwatch
 
 KEYS = ("query_id", "sample")
 # Arguments of map_batches for a cheap function that takes whole blocks.
@@ -65,15 +66,20 @@ def partitions_for(size_bytes: int) -> int:
 def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:
     """Run a dataset whose blocks carry `expert` and `error` (and maybe `detail`), commit every block, yield their rows.
 
-    A block's good rows go to a part of their expert's unit, its failed rows to the unit's `rejected/`.
+    A block's good rows go to a part of their expert's unit, its failed rows to the unit's `rejected/`. At the end the
+    time that all this took is written into the units.
     """
+    watch = Stopwatch()
     counts = dataset.map_batches(
         _commit_block,
         fn_args=({expert: (unit.path, unit.rejected) for expert, unit in units.items()}, schema),
         **WHOLE,
     )
     for batch in counts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        yield pc.sum(batch["rows"]).as_py()
+        rows = pc.sum(batch["rows"]).as_py()
+        watch.add(rows, pc.max(batch["longest_s"]).as_py())
+        yield rows
+    watch.write(list(units.values()))
 
 
 def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa.Schema) -> pa.Table:
@@ -89,7 +95,8 @@ def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa
             if "detail" not in names:
                 bad = bad.append_column("detail", pa.nulls(bad.num_rows, pa.string()))
             commit(rejected, bad.select(REJECTED.names).cast(REJECTED), KEYS)
-    return pa.table({"rows": [block.num_rows]})
+    longest_s = pc.max(block["seconds"]).as_py() if block.num_rows and "seconds" in block.column_names else None
+    return pa.table({"rows": [block.num_rows], "longest_s": [longest_s or 0.0]})
 
 
 def done_keys(units: Mapping[str, Unit], schema: pa.Schema) -> tuple[Any, int]:

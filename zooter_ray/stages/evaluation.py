@@ -36,6 +36,7 @@ from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_c
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import OUTCOMES_FILE, RESPONSES, REWARDS, SUPERVISION_FILE
 from zooter_ray.stages.blocks import pivot
+from zooter_ray.timing import Stopwatch
 
 STAGE = "06_evaluation"
 PREDICTED_TOGETHER = 256
@@ -96,6 +97,7 @@ def run(
     report = unit(config, router, rewards, run_dir)
     if is_complete(report):
         return report
+    watch = Stopwatch()
     config = config.model_copy(update={"other_routers": [*config.other_routers, *hard_label_routers(router)]})
     predictor = RouterPredictor(router.path)
     outcomes = read_outcomes(posixpath.join(labels.path, OUTCOMES_FILE), predictor.experts)
@@ -110,6 +112,8 @@ def run(
         supervision=supervision,
     )  # fmt: skip
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
+    watch.add(len(held_out.query_ids))
+    watch.write([report])
     return report
 
 

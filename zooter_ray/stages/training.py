@@ -49,6 +49,7 @@ from zooter_ray.router.directory import BASELINES_FILE, ZOOTER_JSON, RouterCard
 from zooter_ray.router.distill import make_optimizer, train_epoch, validation_loss
 from zooter_ray.router.model import TRUNCATION_SIDE, new_router, new_tokenizer
 from zooter_ray.schemas import LABELS
+from zooter_ray.timing import Stopwatch
 
 STAGE = "05_router"
 TOKENS_FILE = "tokens.parquet"
@@ -77,6 +78,7 @@ def run(
     router = unit(config, labels, run_dir)
     if is_complete(router):
         return router
+    watch = Stopwatch()
     table = read_table(labels.path, LABELS)
     tokens = tokenise(table, new_tokenizer(config.backbone), config.max_length, hard=config.loss == "hard_label")
     counts = {split: tokens["split"].to_pylist().count(split) for split in ("train", "validation")}
@@ -84,7 +86,7 @@ def run(
         raise StageError(f"training needs training and validation rows; there are {counts}")
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
-    checkpoint, epochs = fit(config, router, experts, counts["train"], console)
+    checkpoint, epochs = fit(config, router, experts, counts["train"], watch, console)
     best = min(epochs, key=lambda figures: figures["validation_loss"])
     card = RouterCard(
         experts=experts,
@@ -105,6 +107,7 @@ def run(
         write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
     _publish(checkpoint, card, router)
     write_manifest(router, table.num_rows, counts["train"], {"not for training": table.num_rows - counts["train"]})
+    watch.write([router])
     return router
 
 
@@ -118,13 +121,14 @@ def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) 
 
 
 def fit(
-    config: TrainingConfig, router: Unit, experts: list[str], rows: int, console: Console
+    config: TrainingConfig, router: Unit, experts: list[str], rows: int, watch: Stopwatch, console: Console
 ) -> tuple[ray.train.Checkpoint, list[dict[str, float]]]:
     """Run Ray Train; returns the best checkpoint and the figures of every epoch."""
     queue = Queue(actor_options={"num_cpus": 0})
     figures: dict[int, dict[str, float]] = {}
     shown = threading.Thread(
-        target=track, args=(_finished_rows(queue, figures), rows * config.epochs, "training", console)
+        target=track,
+        args=(watch.over(_finished_rows(queue, figures)), rows * config.epochs, "training", console),
     )
     trainer = ray.train.torch.TorchTrainer(
         train_worker,

@@ -22,6 +22,7 @@ from zooter_ray.schemas import QUERIES, REJECTED
 from zooter_ray.stages.blocks import WHOLE, partitions_for
 from zooter_ray.stages.counts import add_up, count_table
 from zooter_ray.stages.queries.near import near_duplicates
+from zooter_ray.timing import Stopwatch
 
 READ = (
     QUERIES.append(pa.field("key", pa.string()))
@@ -41,6 +42,7 @@ def run(config: QueriesConfig, clean: Unit, console: Console) -> None:
     if is_complete(clean):
         return
     remove(clean)  # parts of an interrupted run: a duplicate is only known among all rows, so it starts anew
+    watch = Stopwatch()
     rows = read(config).materialize()
     total, partitions = rows.count(), partitions_for(rows.size_bytes())
     if config.deduplication.exact:
@@ -53,12 +55,13 @@ def run(config: QueriesConfig, clean: Unit, console: Console) -> None:
     rows = rows.map_batches(mark, fn_args=(near, index), **WHOLE).sort("query_id")
     committed = rows.map_batches(commit_block, fn_args=(clean.path, clean.rejected), **WHOLE)
     counts: dict[str, Counter[str]] = {"read": Counter(), "clean": Counter(), "reasons": Counter()}
-    track(add_up(committed, counts, "read"), total, "queries: cleaning", console)
+    track(watch.over(add_up(committed, counts, "read")), total, "queries: cleaning", console)
     left = sum(counts["clean"].values())
     if not left:
         raise StageError(f"no query is left of {total}: {dict(counts['reasons'])}")
     sources = {"read": dict(counts["read"]), "clean": dict(counts["clean"])}
     write_manifest(clean, total, left, counts["reasons"], {"sources": sources})
+    watch.write([clean])
 
 
 def read(config: QueriesConfig) -> Dataset:

@@ -31,6 +31,7 @@ from zooter_ray.queries.vocabulary import Vocabulary, make_vocabulary
 from zooter_ray.schemas import QUERIES, TAGS, VOCABULARY
 from zooter_ray.stages.blocks import WHOLE, in_cluster, partitions_for, rows_of
 from zooter_ray.stages.counts import add_up, count_table
+from zooter_ray.timing import Stopwatch
 
 VOCABULARY_FILE, COMPOSITION_FILE = "vocabulary.parquet", "composition.md"
 TAG_COUNTS = pa.schema([("raw", pa.string()), ("queries", pa.int64())])
@@ -45,6 +46,7 @@ def run(config: QueriesConfig, clean: Unit, tags: Unit, drawn: Unit, console: Co
     if is_complete(drawn):
         return
     remove(drawn)
+    watch = Stopwatch()
     tagged_by = rows_of([tags], TAGS).map_batches(_raw_tags, **WHOLE)
     vocabulary = make_tags(config.tags, tagged_by, drawn.path)
     rows = rows_of([clean], QUERIES).materialize()
@@ -60,10 +62,11 @@ def run(config: QueriesConfig, clean: Unit, tags: Unit, drawn: Unit, console: Co
     blocks = max(1, -(-kept.count() // config.rows_per_file))
     committed = kept.repartition(blocks).map_batches(commit_block, fn_args=(drawn.path,), **WHOLE)
     counts: dict[str, Counter[str]] = {"drawn": Counter(), "tags": Counter(), "untagged": Counter()}
-    total = track(add_up(committed, counts, "drawn"), kept.count(), "queries: drawing", console)
+    total = track(watch.over(add_up(committed, counts, "drawn")), kept.count(), "queries: drawing", console)
     if not total:
         raise StageError("no query is drawn: none is left")
     close(clean, tags, drawn, counts)
+    watch.write([drawn])
     where = posixpath.join(drawn.path, COMPOSITION_FILE)
     console.print(f"queries: {total} drawn, {len(counts['tags'])} tags; see {where}", highlight=False, soft_wrap=True)
 
