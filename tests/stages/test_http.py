@@ -1,16 +1,12 @@
 """The engine `http` against a real HTTP server that misbehaves on purpose."""
 
-import json
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from tests.stages.endpoint import Endpoint, serving
 from zooter_ray.artifacts import read_manifest, read_table
 from zooter_ray.config import RunConfig
 from zooter_ray.config.generation import BudgetConfig
@@ -22,81 +18,23 @@ from zooter_ray.stages.engines.budget import Purse
 pytestmark = pytest.mark.usefixtures("ray_session")
 
 
-class Endpoint(ThreadingHTTPServer):
-    """Answers `echo: QUERY`; fails the first try of every query with 503, and `thing 7` for good with 400."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.tries: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self.keys: set[str] = set()
-        self.under_way = self.most_under_way = 0
-        self.lock = threading.Lock()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        with self.server.lock:
-            self.server.under_way += 1
-            self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.bodies.append(body)
-        self.server.times.append(time.monotonic())
-        self.server.keys.add(self.headers["Authorization"])
-        query = body["messages"][-1]["content"]
-        self.server.tries[query] += 1
-        with self.server.lock:
-            self.server.under_way -= 1
-        if "thing 7" in query:
-            self.reply(400, {"error": {"message": "refused on principle"}})
-        elif self.server.tries[query] == 1:
-            self.reply(503, {"error": {"message": "later"}})
-        else:
-            message = {"role": "assistant", "content": f"echo: {query}"}
-            choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-            usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
-            self.reply(
-                200,
-                {
-                    "id": "1",
-                    "object": "chat.completion",
-                    "created": 0,
-                    "model": "m",
-                    "choices": choices,
-                    "usage": usage,
-                },
-            )
-
-    def reply(self, status: int, content: dict[str, Any]) -> None:
-        payload = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.send_header("Retry-After", "0")
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+def answer(query: str, tries: int) -> str | tuple[int, str]:
+    """Echoes; fails the first try of every query with 503, and `thing 7` for good with 400."""
+    if "thing 7" in query:
+        return 400, "refused on principle"
+    return (503, "later") if tries == 1 else f"echo: {query}"
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
+    with serving(answer) as server:
+        yield server
 
 
 def http_settings(settings: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
     engine = {
         "kind": "http",
-        "base_url": f"http://127.0.0.1:{endpoint.server_port}/v1",
+        "base_url": endpoint.base_url,
         "served_name": "m",
         "api_key_env": "ZOOTER_TEST_KEY",
         "concurrency": 2,

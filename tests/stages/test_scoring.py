@@ -1,12 +1,7 @@
 """Pair rankers and judges over a pool: complete, exactly once, and cheap to extend."""
 
-import json
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests import tiny_models
+from tests.stages.endpoint import Endpoint, serving
 from zooter_ray.artifacts import Unit, commit, make_unit, parts, read_manifest, read_table, remove, write_manifest
 from zooter_ray.config.scoring import GenerativeReward, PairRankerReward, ScoringConfig
 from zooter_ray.resources import StageResources
@@ -162,75 +158,46 @@ def test_interrupted_comparisons_go_on_where_they_stopped(
 # Judges
 
 
-class JudgeEndpoint(ThreadingHTTPServer):
+def rate(asked: str, tries: int) -> str:
     """Rates `poet` 9 and others 4; forgets the rating at first for `3 baskets`, and always for `5 baskets`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), JudgeHandler)
-        self.asked: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-
-
-class JudgeHandler(BaseHTTPRequestHandler):
-    server: JudgeEndpoint
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = body["messages"][-1]["content"]
-        self.server.bodies.append(body)
-        self.server.asked[asked] += 1
-        forgets = "5 baskets" in asked or ("3 baskets" in asked and self.server.asked[asked] == 1)
-        rating = "hm" if forgets else f"Rating: [[{9 if 'poet' in asked else 4}]]"
-        message = {"role": "assistant", "content": f"I see. {rating}"}
-        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-        reply = json.dumps({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices})
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(reply.encode())
-
-    def log_message(self, *_: Any) -> None:
-        pass
+    forgets = "5 baskets" in asked or ("3 baskets" in asked and tries == 1)
+    return "I see. hm" if forgets else f"I see. Rating: [[{9 if 'poet' in asked else 4}]]"
 
 
 @pytest.fixture
-def endpoint() -> Iterator[JudgeEndpoint]:
-    server = JudgeEndpoint()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def endpoint() -> Iterator[Endpoint]:
+    with serving(rate) as server:
+        yield server
+
+
+def judge_of(endpoint: Endpoint) -> GenerativeReward:
+    engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
+    return GenerativeReward(id="judge", engine=engine, attempts=3, block_rows=4)
 
 
 def test_a_judge_behind_an_endpoint_rates_every_response_and_is_asked_again_where_it_forgot(
-    endpoint: JudgeEndpoint, tmp_path: Path, console: Console
+    endpoint: Endpoint, tmp_path: Path, console: Console
 ) -> None:
-    base_url = f"http://127.0.0.1:{endpoint.server_port}/v1"
-    judge = GenerativeReward(
-        id="judge", engine={"kind": "http", "base_url": base_url, "served_name": "m"}, attempts=3, block_rows=4
-    )
-    config = ScoringConfig(reward_models=[judge])
+    config = ScoringConfig(reward_models=[judge_of(endpoint)])
     found = scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)["judge"]
     assert rewards_of(found["adder"]) == {(f"q{row}", 0): 4.0 for row in range(9) if row != 5}
     assert rewards_of(found["poet"]) == {(f"q{row}", 0): 9.0 for row in range(9) if row != 5}
     (rejected,) = read_table(found["poet"].rejected, REJECTED).to_pylist()
     assert (rejected["query_id"], rejected["reason"], rejected["detail"]) == ("q5", UNREADABLE, "I see. hm")
     assert read_manifest(found["poet"])["dropped"] == {UNREADABLE: 1}
-    times = {asked: count for asked, count in endpoint.asked.items() if count > 1}
+    times = {asked: count for asked, count in endpoint.tries.items() if count > 1}
     assert sorted(times.values()) == [2, 2, 3, 3]  # forgotten once by both experts, for ever by both
     assert {
-        body["temperature"] for body in endpoint.bodies if endpoint.asked[body["messages"][-1]["content"]] == 1
+        body["temperature"] for body in endpoint.bodies if endpoint.tries[body["messages"][-1]["content"]] == 1
     } == {0.0}
     assert {body["temperature"] for body in endpoint.bodies} == {0.0, 0.7}
     assert len({body.get("seed") for body in endpoint.bodies}) == 3
 
 
 def test_a_judge_that_is_done_is_asked_nothing_more_and_another_expert_only_about_itself(
-    endpoint: JudgeEndpoint, tmp_path: Path, console: Console
+    endpoint: Endpoint, tmp_path: Path, console: Console
 ) -> None:
-    base_url = f"http://127.0.0.1:{endpoint.server_port}/v1"
-    judge = GenerativeReward(id="judge", engine={"kind": "http", "base_url": base_url, "served_name": "m"})
-    config = ScoringConfig(reward_models=[judge])
+    config = ScoringConfig(reward_models=[judge_of(endpoint)])
     scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)
     endpoint.bodies.clear()
     scoring.run(config, pool(str(tmp_path), "adder", "poet"), str(tmp_path), console)

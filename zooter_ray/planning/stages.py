@@ -46,8 +46,8 @@ def notes(planner: Planner) -> list[str]:
     found = [
         f"{work.read:,.0f} queries are cleaned and tagged, {work.queries:,.0f} drawn, {work.train:,.0f} trained on; "
         f"{work.query_tokens:.0f} tokens per query, {work.response_tokens:.0f} per response",
-        "units run one after the other (engines that run side by side take less wall time); labels take seconds; prices "
-        "and idle GPUs are not in it",
+        "units run one after the other (engines that run side by side take less wall time); labels take seconds; "
+        "prices and idle GPUs are not in it",
     ]
     asked = worker_range(config.training.resources)[1] * config.training.resources.num_gpus
     if planner.gpu.name != CPU and asked > planner.gpus:
