@@ -131,7 +131,9 @@ def main() -> None:
     print(f"{arguments.rows} pairs, batches of {arguments.batch_size}, blocks of {block_rows}; rewards are the same")
     for name, times in seconds.items():
         middle = statistics.median(times)
-        print(f"{name}: {arguments.rows / middle:.1f} pairs/s ({middle:.1f} s), {middle / project:.2f} of project's time")
+        print(
+            f"{name}: {arguments.rows / middle:.1f} pairs/s ({middle:.1f} s), {middle / project:.2f} of project's time"
+        )
 
 
 if __name__ == "__main__":
