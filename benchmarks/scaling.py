@@ -97,7 +97,9 @@ def measure(replicas: int, blocks: int, num_cpus: float) -> Measured:
     with tempfile.TemporaryDirectory() as run_dir, metered() as meter:
         queries = write_queries(run_dir, rows // 2)
         begun, started = time.time(), time.perf_counter()
-        units = generation.run(settings(ENGINE, replicas, num_cpus), queries, run_dir, new_console(io.StringIO()))
+        units = generation.run(
+            settings(ENGINE, replicas, num_cpus=num_cpus), queries, run_dir, new_console(io.StringIO())
+        )
         whole = time.perf_counter() - started
         times = commit_times(units)
     quarter = len(times) // 4

@@ -21,9 +21,9 @@ def seconds_per_block(engine: dict[str, Any]) -> float:
     return per_row * -(-BLOCK_ROWS // engine["concurrency"])
 
 
-def settings(engine: dict[str, Any], workers: int | tuple[int, int], num_cpus: float) -> GenerationConfig:
-    """Two experts that share one pool of replicas."""
-    resources = {"num_cpus": num_cpus, "workers": workers}
+def settings(engine: dict[str, Any], workers: int | tuple[int, int], **per_replica: float) -> GenerationConfig:
+    """Two experts that share one pool of replicas, each of which takes so many `num_cpus` and `num_gpus`."""
+    resources = {**per_replica, "workers": workers}
     experts = [
         {"id": "one", "engine": {**engine, "resources": resources}},
         {"id": "two", "same_weights_as": "one"},
