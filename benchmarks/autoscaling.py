@@ -2,8 +2,8 @@
 
 python benchmarks/autoscaling.py [--workers 1 4] [--blocks 48] [--log FILE]
 
-A replica takes a GPU (which nobody looks for). The head has none, every further node has one; the autoscaler adds nodes
-as the generation stage asks for replicas, and removes those that are idle. Prints nodes, replicas and committed blocks
+A replica takes a node with an accelerator (in name only), and the head has none: the autoscaler adds nodes as the
+generation stage asks for replicas, and removes those that are idle. Prints nodes, replicas and committed blocks
 whenever they change, and fails unless the pool reached its largest size, never left its range while there were blocks
 for every replica, and all nodes were removed.
 """
@@ -34,7 +34,8 @@ from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 from zooter_ray.stages import generation
 
-HEAD_CPUS = 4
+HEAD_CPUS = 16
+ACCELERATOR = "A100"  # in name only
 IDLE_MINUTES = 0.1
 EVERY_S, PATIENCE_S = 0.5, 120
 # A node that was asked for is kept for so many seconds, also when it is idle; 180 in Ray.
@@ -54,7 +55,7 @@ def autoscaler(most_nodes: int, address: str) -> dict[str, Any]:
         "available_node_types": {
             "ray.head.default": {"resources": {"CPU": HEAD_CPUS}, "node_config": {}, "max_workers": 0},
             "replica": {
-                "resources": {"CPU": 1, "GPU": 1, "object_store_memory": 100 << 20},
+                "resources": {"CPU": 1, f"accelerator_type:{ACCELERATOR}": 1, "object_store_memory": 100 << 20},
                 "node_config": {}, "min_workers": 0, "max_workers": most_nodes,
             },
         },
@@ -80,8 +81,8 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def cluster(most_nodes: int, log: str) -> Iterator[tuple[psutil.Process, str]]:
-    """A head with the autoscaler, in a directory of its own; yields its process and its address.
+def cluster(most_nodes: int, log: str) -> Iterator[psutil.Process]:
+    """A head with the autoscaler, in a directory of its own; yields its process once Ray is reached.
 
     Not by ray.cluster_utils.AutoscalingCluster, which first stops every Ray on the machine.
     """
@@ -102,8 +103,10 @@ def cluster(most_nodes: int, log: str) -> Iterator[tuple[psutil.Process, str]]:
         )  # fmt: skip
         wait_for(lambda: head.poll() is not None or Path(directory, "ray_current_cluster").exists())
         try:
-            yield head, address
+            ray.init(address=address)
+            yield head
         finally:
+            ray.shutdown()  # before the head goes, which would take this process with it
             started = head.children(recursive=True)
             head.terminate()
             head.wait()
@@ -168,15 +171,13 @@ def main() -> None:
     low, high = arguments.workers
     if "RAY_AUTH_TOKEN" not in os.environ:
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **environment()})
-    with cluster(high + 1, arguments.log) as (head, address), tempfile.TemporaryDirectory() as run_dir:
-        ray.init(address=address)
+    with cluster(high + 1, arguments.log) as head, tempfile.TemporaryDirectory() as run_dir:
         queries = write_queries(run_dir, arguments.blocks * BLOCK_ROWS // 2)
-        config = settings(ENGINE, (low, high), num_cpus=0.5, num_gpus=1)
+        config = settings(ENGINE, (low, high), num_cpus=1, accelerator_type=ACCELERATOR)
         with connected(RayConfig()), watching(head, Path(run_dir, generation.STAGE)) as seen:
             generation.run(config, queries, run_dir, new_console(io.StringIO()))
             run_ends = len(seen)
             wait_for(lambda: not seen[-1].nodes)
-        ray.shutdown()
     sizes = [found.replicas for found in seen[:run_ends] if 0 < found.blocks < arguments.blocks - high]
     print(f"replicas while there were blocks for all: {min(sizes)} to {max(sizes)}")
     print(f"nodes besides the head: {max(found.nodes for found in seen)} at most, {seen[-1].nodes} at the end")

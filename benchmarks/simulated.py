@@ -21,8 +21,8 @@ def seconds_per_block(engine: dict[str, Any]) -> float:
     return per_row * -(-BLOCK_ROWS // engine["concurrency"])
 
 
-def settings(engine: dict[str, Any], workers: int | tuple[int, int], **per_replica: float) -> GenerationConfig:
-    """Two experts that share one pool of replicas, each of which takes so many `num_cpus` and `num_gpus`."""
+def settings(engine: dict[str, Any], workers: int | tuple[int, int], **per_replica: Any) -> GenerationConfig:
+    """Two experts that share one pool of replicas, each of which takes so many `num_cpus` and the like."""
     resources = {**per_replica, "workers": workers}
     experts = [
         {"id": "one", "engine": {**engine, "resources": resources}},
