@@ -29,6 +29,7 @@ from zooter_ray.progress import track
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages.blocks import committed_rows
 from zooter_ray.stages.engines import vllm as vllm_engine
+from zooter_ray.stages.engines.ledger import new_ledger
 
 DEMO = Path(__file__).parents[1] / "jobs/configs/demo.yaml"
 
@@ -57,7 +58,7 @@ def under_ray(count: int, tokens: int) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as directory, connected(load_config(DEMO).ray):
         unit = make_unit(directory, "02_responses", expert.id, {})
         started = time.perf_counter()
-        dataset = vllm_engine.generate(ray.data.from_arrow(blocks), engine, [expert])
+        dataset = vllm_engine.generate(ray.data.from_arrow(blocks), engine, [expert], new_ledger([unit], 2))
         track(committed_rows(dataset, {expert.id: unit}, RESPONSES), count, "ray", Console(file=io.StringIO()))
         seconds = time.perf_counter() - started
         return sum(read_table(unit.path, RESPONSES, ["generated_tokens"])["generated_tokens"].to_pylist()), seconds

@@ -24,7 +24,8 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    with connected(RayConfig(num_cpus=8)):
+    """With a GPU by name alone: what asks for one runs on it, and finds that it is a CPU."""
+    with connected(RayConfig(num_cpus=8, num_gpus=1)):
         yield
 
 

@@ -63,7 +63,8 @@ def connected(config: RayConfig) -> Iterator[None]:
     ours = not ray.is_initialized()
     if ours:
         address = os.environ.get("RAY_ADDRESS") or config.address or "local"
-        local = {"num_cpus": config.num_cpus, "include_dashboard": False} if address == "local" else {}
+        resources = {"num_cpus": config.num_cpus, "num_gpus": config.num_gpus}
+        local = {**resources, "include_dashboard": False} if address == "local" else {}
         ray.init(address=address, runtime_env={"env_vars": config.env_vars}, **local)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -224,6 +224,7 @@ def test_clusters_are_tags(tmp_path: Path, console: Console) -> None:
     ]
     path = write_queries(tmp_path / "q.jsonl", texts)
     tagger = {"kind": "clusters", "clusters": 2, "embedder": str(encoder), "fitted_on": 100}
+    tagger["resources"] = {"num_cpus": 0.5, "num_gpus": 0.5}
     tags = []
     for run in ("run", "again"):
         unit = queries.run(file_config(path, tagger=tagger), str(tmp_path / run), console)

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests import tiny_models
 from tests.stages.endpoint import Endpoint, serving
 from zooter_ray.artifacts import Unit, commit, make_unit, parts, read_manifest, read_table, remove, write_manifest
-from zooter_ray.config.scoring import GenerativeReward, PairRankerReward, ScoringConfig
+from zooter_ray.config.scoring import GenerativeReward, PairRankerReward, ScoringConfig, SequenceClassificationReward
 from zooter_ray.resources import StageResources
 from zooter_ray.rewards import Match, load_pair_ranker
 from zooter_ray.rewards.comparisons import aggregate
@@ -57,7 +57,7 @@ def rewards_of(unit: Unit) -> dict[tuple[str, int], float]:
 @pytest.fixture(scope="module")
 def ranker(tmp_path_factory: pytest.TempPathFactory) -> PairRankerReward:
     source = tiny_models.save_pair_ranker(tmp_path_factory.mktemp("ranker"))
-    return PairRankerReward(id="pairrm", source=str(source), resources=StageResources(num_cpus=0.5))
+    return PairRankerReward(id="pairrm", source=str(source), resources=StageResources(num_cpus=0.5, num_gpus=0.5))
 
 
 def test_rewards_are_the_mean_margin_over_the_pool_in_any_order_of_it(
@@ -153,6 +153,18 @@ def test_interrupted_comparisons_go_on_where_they_stopped(
         expert: pytest.approx(rewards) for expert, rewards in whole.items()
     }
     assert Path(kept).stat().st_mtime_ns == before
+
+
+def test_a_reward_model_on_a_gpu_takes_blocks_as_on_a_cpu(tmp_path: Path, console: Console) -> None:
+    source = tiny_models.save_deberta(tmp_path / "deberta")
+    models = [
+        SequenceClassificationReward(id=name, source=str(source), resources=StageResources(num_cpus=0.5, num_gpus=gpus))
+        for name, gpus in (("on-gpu", 0.5), ("on-cpu", 0.0))
+    ]
+    config = ScoringConfig(reward_models=models, block_rows=4)
+    found = scoring.run(config, pool(str(tmp_path), "adder", "namer"), str(tmp_path), console)
+    assert rewards_of(found["on-gpu"]["adder"]) == pytest.approx(rewards_of(found["on-cpu"]["adder"]), abs=1e-5)
+    assert len(parts(found["on-gpu"]["adder"].path)) >= 2
 
 
 # Judges

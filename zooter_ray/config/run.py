@@ -21,6 +21,7 @@ class RayConfig(Config):
 
     address: str | None = Field(None, description="null starts Ray on this machine")
     num_cpus: int | None = Field(None, ge=1, description="logical CPUs of a Ray that is started here")
+    num_gpus: int | None = Field(None, ge=0, description="GPUs of a Ray that is started here; null: those it finds")
     env_vars: dict[str, str] = Field(default_factory=dict, description="environment of every worker")
 
 

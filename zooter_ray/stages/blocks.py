@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
-from ray.data import Dataset
+from ray.data import ActorPoolStrategy, Dataset
 
 from zooter_ray.artifacts import (
     Unit,
@@ -21,6 +21,7 @@ from zooter_ray.artifacts import (
     write_manifest,
 )
 from zooter_ray.errors import StageError
+from zooter_ray.resources import StageResources, actor_kwargs, worker_range
 from zooter_ray.schemas import REJECTED
 from zooter_ray.timing import Stopwatch
 
@@ -29,6 +30,16 @@ KEYS = ("query_id", "sample")
 WHOLE: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25}
 FILES_PER_TASK = 8
 BYTES_PER_PARTITION = 32 << 20
+
+
+def in_actors(resources: StageResources, rows: int) -> dict[str, Any]:
+    """Arguments of map_batches for a class in a pool of actors that takes blocks of so many rows.
+
+    Ray refuses whole blocks of any size as soon as there are GPUs.
+    """
+    low, high = worker_range(resources)
+    pool = ActorPoolStrategy(min_size=low, max_size=high)
+    return {"batch_size": rows, "batch_format": "pyarrow", "compute": pool, **actor_kwargs(resources)}
 
 
 def in_cluster(function: Callable[..., Any], *args: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, Dataset
+from ray.data import Dataset
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table, remove
@@ -19,13 +19,22 @@ from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.queries.instag import instag_prompt, parse_tags
 from zooter_ray.queries.rules import rule_tags
-from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.schemas import QUERIES, TAGS
-from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
+from zooter_ray.stages.blocks import (
+    WHOLE,
+    close,
+    committed_rows,
+    done_keys,
+    in_actors,
+    in_cluster,
+    rows_of,
+    without_done,
+)
 from zooter_ray.stages.engines import ENGINES
 from zooter_ray.stages.engines.ledger import Ledger, new_ledger
 
 ENGINE_DEATHS = 2
+EMBEDDED_TOGETHER = 4096
 TAGGER = "tagger"  # the name under which its one unit is committed
 
 
@@ -89,14 +98,9 @@ def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledge
 
     Centres are fitted on queries drawn by hash and in the order of their ids, so that they follow from the queries.
     """
-    low, high = worker_range(tagger.resources)
+    source = absolute_source(tagger.embedder)
     embedded = rows.map_batches(
-        EmbedBlock,
-        fn_constructor_args=(absolute_source(tagger.embedder),),
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ActorPoolStrategy(min_size=low, max_size=high),
-        **actor_kwargs(tagger.resources),
+        EmbedBlock, fn_constructor_args=(source,), **in_actors(tagger.resources, EMBEDDED_TOGETHER)
     ).materialize()
     share = min(1.0, tagger.fitted_on / max(1, embedded.count()))
     drawn = embedded.map_batches(_draw, fn_args=(share, seed), **WHOLE)

@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, is_complete, make_unit, read_manifest, remove
 from zooter_ray.config.scoring import PairRankerReward
 from zooter_ray.progress import track
-from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.rewards import Match, load_pair_ranker
 from zooter_ray.rewards.comparisons import aggregate
 from zooter_ray.schemas import COMPARISONS, RESPONSES, REWARDS
@@ -28,6 +26,7 @@ from zooter_ray.stages.blocks import (
     close,
     committed_rows,
     done_keys,
+    in_actors,
     in_cluster,
     keys_of,
     partitions_for,
@@ -111,7 +110,6 @@ def _compare(
     done, finished = done_keys(pairs, COMPARISONS)
     total = sum(totals.values())
     if finished < total:
-        low, high = worker_range(model.resources)
         rows = rows_of(responses.values(), RESPONSES, ["query_id", "expert", "sample", "query", "response"])
         rows = rows.materialize()
         dataset = (
@@ -119,14 +117,7 @@ def _compare(
             .map_batches(matches, fn_args=(list(pairs),), **WHOLE)
             .map_batches(without_done, fn_args=(done,), **WHOLE)
             .repartition(target_num_rows_per_block=block_rows)
-            .map_batches(
-                CompareBlock,
-                fn_constructor_args=(model,),
-                batch_size=None,
-                batch_format="pyarrow",
-                compute=ActorPoolStrategy(min_size=low, max_size=high),
-                **actor_kwargs(model.resources),
-            )
+            .map_batches(CompareBlock, fn_constructor_args=(model,), **in_actors(model.resources, block_rows))
         )
         name = f"scoring: {model.id}, pairs"
         track(committed_rows(dataset, pairs, COMPARISONS), total, name, console, finished)

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-from ray.data import ActorPoolStrategy
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, read_manifest
 from zooter_ray.progress import track
-from zooter_ray.resources import actor_kwargs, worker_range
 from zooter_ray.rewards import Pair, load_reward_model
 from zooter_ray.schemas import RESPONSES, REWARDS
-from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, rows_of, without_done
+from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_actors, rows_of, without_done
 from zooter_ray.stages.scoring.rows import REWARDED
 
 COLUMNS = ["query_id", "expert", "sample", "query", "reference", "response"]
@@ -26,19 +24,11 @@ def run(
     done, finished = done_keys(rewards, REWARDS)
     total = sum(totals.values())
     if finished < total:
-        low, high = worker_range(model.resources)
         dataset = (
             rows_of(responses.values(), RESPONSES, COLUMNS)
             .map_batches(without_done, fn_args=(done,), **WHOLE)
             .repartition(target_num_rows_per_block=block_rows)
-            .map_batches(
-                ScoreBlock,
-                fn_constructor_args=(model,),
-                batch_size=None,
-                batch_format="pyarrow",
-                compute=ActorPoolStrategy(min_size=low, max_size=high),
-                **actor_kwargs(model.resources),
-            )
+            .map_batches(ScoreBlock, fn_constructor_args=(model,), **in_actors(model.resources, block_rows))
         )
         track(committed_rows(dataset, rewards, REWARDS), total, f"scoring: {model.id}", console, finished)
     for expert, unit in rewards.items():
