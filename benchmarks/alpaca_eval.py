@@ -11,6 +11,7 @@ worth its price should beat. The outcomes with GPT-4's verdicts as rewards are w
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,8 @@ def write_outcomes(path: Path, queries: list[Row], answers: Mapping[str, Mapping
 
 def response_unit(run_dir: str, expert: str, queries: list[Row], rows: Mapping[str, Row]) -> Unit:
     """Responses that others have generated, as a unit of the run."""
-    unit = make_unit(run_dir, "02_responses", expert, {"queries": len(queries)})
+    content = json.dumps([[query["query_id"], rows[query["query_id"]]["response"]] for query in queries])
+    unit = make_unit(run_dir, "02_responses", expert, {"content": hashlib.sha256(content.encode()).hexdigest()})
     told = [
         {"query_id": query["query_id"], "expert": expert, "sample": 0, "query": query["query"], "finish_reason": "stop",
          "response": rows[query["query_id"]]["response"], "prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}

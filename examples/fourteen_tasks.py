@@ -40,7 +40,10 @@ def number(row: Row) -> tuple[str, Row]:
     truth = row["ground_truth"]
     boxed = re.findall(r"\\boxed\{([^{}]*)\}", truth)
     answer = boxed[-1] if boxed else truth.rpartition("####")[2]
-    return row["query"], {"check": "number", "answer": answer.strip().replace(",", "").strip("$% ")}
+    answer = answer.strip().strip("$% ")
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", answer):
+        answer = answer.replace(",", "")  # of thousands; other commas make a list
+    return row["query"], {"check": "number", "answer": answer}
 
 
 def phrase(row: Row) -> tuple[str, Row]:
@@ -83,7 +86,7 @@ def convert(row: Row) -> Row | None:
     try:
         query, reference = CHECKS[row["metric"]](row)
         parse_reference(json.dumps(reference))
-    except (DataError, SyntaxError, ValueError, IndexError):
+    except (DataError, KeyError, SyntaxError, ValueError, IndexError):
         return None
     return {"query_id": row["query_id"], "query": query, "source": row["source"], "reference": reference}
 

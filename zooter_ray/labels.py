@@ -135,27 +135,35 @@ def _rows_or_none(values_QM: np.ndarray | None) -> list[list[float] | None] | No
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, sum and sum of squares of one reward model's rewards, over some training rows."""
+    """Count, mean and sum of squared deviations of one reward model's rewards, over some training rows."""
 
     count: int
-    total: float
-    squares: float
+    mean: float
+    deviations: float
 
     def __add__(self, other: "Moments") -> "Moments":
-        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+        """Those of both (Chan et al., 1983), which large means do not spoil."""
+        count = self.count + other.count
+        if not count:
+            return self
+        apart = other.mean - self.mean
+        mean = self.mean + apart * other.count / count
+        between = apart**2 * self.count * other.count / count
+        return Moments(count, mean, self.deviations + other.deviations + between)
 
 
 def moments(rewards_QM: np.ndarray) -> Moments:
     """Moments of the rewards that are there."""
     rewards = rewards_QM[np.isfinite(rewards_QM)]
-    return Moments(len(rewards), float(rewards.sum()), float((rewards**2).sum()))
+    mean = float(rewards.mean()) if len(rewards) else 0.0
+    return Moments(len(rewards), mean, float(((rewards - mean) ** 2).sum()))
 
 
 def standardise(rewards_QM: np.ndarray, over: Moments) -> np.ndarray:
     """(rewards - mean) / standard deviation, both those of `over`; rewards that do not vary become 0."""
-    mean = over.total / max(over.count, 1)
-    variance = over.squares / max(over.count, 1) - mean**2
-    result: np.ndarray = (rewards_QM - mean) / np.sqrt(variance) if variance > 1e-12 else rewards_QM * 0.0
+    deviation = np.sqrt(over.deviations / max(over.count, 1))
+    varies = deviation > 1e-12 * max(abs(over.mean), 1e-300)
+    result: np.ndarray = (rewards_QM - over.mean) / deviation if varies else rewards_QM * 0.0
     return result
 
 

@@ -111,7 +111,9 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     reference = next((model.id for model in config.scoring.reward_models if model.kind == "reference"), None)
     tagger = config.labeling.tagger
     tags = None if tagger is None else queries.retag(config.queries, tagger, query_unit, run_dir, console)
-    labels = labeling.run(config.labeling, query_unit, responses, rewards, reference, tags, run_dir, console)
+    labels, supervision = labeling.run(
+        config.labeling, query_unit, responses, rewards, reference, tags, run_dir, console
+    )
     show_pool(pool_of(labels, list(responses), shown), shown, console)
     yield "labeling", labels
     same_weights = {e.id: e.same_weights_as for e in config.generation.experts if e.same_weights_as is not None}
@@ -121,7 +123,16 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     yield (
         "evaluation",
         evaluation.run(
-            config.evaluation, router, labels, responses, rewards, config.label_reward_model, shown, run_dir, console
+            config.evaluation,
+            router,
+            labels,
+            supervision,
+            responses,
+            rewards,
+            config.label_reward_model,
+            shown,
+            run_dir,
+            console,
         ),
     )
 

@@ -13,7 +13,7 @@ rejected    one row per row that a stage could not use, with the reason
 
 import pyarrow as pa
 
-# Files in a unit of labels: the labelled rows as an outcomes file, TAG_LABELS, and what the reward models say.
+# Files in units of labels and supervision: labelled rows as an outcomes file, TAG_LABELS, what reward models say.
 OUTCOMES_FILE, TAG_LABELS_FILE, SUPERVISION_FILE = "outcomes.parquet", "tags.parquet", "supervision.json"
 
 QUERIES = pa.schema(

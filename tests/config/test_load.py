@@ -245,6 +245,27 @@ def test_labels_name_one_of_the_reward_models(path: Path) -> None:
     assert load_config(path, only).label_reward_model == "mine"
 
 
+def test_labels_may_be_of_a_weighted_mean_of_known_reward_models(path: Path) -> None:
+    mean = ["labeling.reward_model=null", "labeling.reward_weights={reference: 1, deberta: 2}"]
+    assert load_config(path, mean).label_reward_model == "weighted mean"
+    both = refused(path, "labeling.reward_weights={reference: 1}")
+    assert both == "labeling: give either reward_model or reward_weights"
+    unknown = refused(path, mean[0], "labeling.reward_weights={auto-j: 1}")
+    assert unknown == "labeling.reward_weights: 'auto-j' is none of reference, deberta"
+    assert "weights above 0" in refused(path, mean[0], "labeling.reward_weights={reference: 0}")
+
+
+@pytest.mark.parametrize("name", ["", "../../02_responses/poet", "a/b", "a~b"])
+def test_the_id_of_a_reward_model_can_be_a_directory(path: Path, name: str) -> None:
+    setting = f"scoring.reward_models=[{{kind: reference, id: '{name}'}}]"
+    assert f"reward model id {name!r} must be 1 to 64 letters" in refused(path, setting, "labeling.reward_model=null")
+
+
+def test_the_tags_of_a_column_need_a_column_for_labels_too(path: Path) -> None:
+    message = "labeling.tagger `column` needs a file source with `tags_column`"
+    assert refused(path, "labeling.tagger={kind: column}") == message
+
+
 def test_the_tags_of_a_column_need_a_column(path: Path) -> None:
     message = "queries: tagger `column` needs a file source with `tags_column`"
     assert refused(path, "queries.tagger.kind=column") == message
@@ -293,7 +314,14 @@ def test_without_a_file_everything_has_its_default() -> None:
 def test_the_file_of_a_run_serves_for_distilling_too(path: Path) -> None:
     run: RunConfig = load_config(path, ["labeling.beta=0.9"])
     config = load_distill_config(path, ["labeling.beta=0.9"])
-    assert config == DistillConfig(ray=run.ray, labeling=run.labeling, training=run.training)
+    labeling = run.labeling.model_copy(update={"reward_model": None})  # the outcomes bring their rewards along
+    assert config == DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
+
+
+def test_what_labels_of_a_run_are_made_from_is_refused_for_an_outcomes_file() -> None:
+    for setting in ("reward_model=judge", "reward_weights={judge: 1}", "tagger={kind: rules}"):
+        with pytest.raises(ConfigError, match=rf"labeling\.{setting.split('=')[0]} is for runs"):
+            load_distill_config(None, [f"labeling.{setting}"])
 
 
 def test_a_file_of_its_own_holds_labeling_and_training_alone(tmp_path: Path) -> None:

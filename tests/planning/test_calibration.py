@@ -63,4 +63,4 @@ def test_what_is_longer_than_any_start_is_work() -> None:
 def test_of_scoring_block_by_block_the_later_blocks_tell_the_rate() -> None:
     # 30 rows took 6 s after the first block, so all 40 take 8 s of work, and the other 7 s are the start.
     timing = Timing(seconds=15.0, start_s=9.0, first_s=9.0, first_rows=10, rows=40, shared_by=("u",))
-    assert as_measured(line("scoring"), timing) == Measured("scoring", "m", 7.0, 8.0, 10.0)
+    assert as_measured(line("scoring", rows=40.0), timing) == Measured("scoring", "m", 7.0, 8.0, 10.0)

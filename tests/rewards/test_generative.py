@@ -60,6 +60,18 @@ def test_other_judges_have_other_scales() -> None:
     assert read_rating(judge, '{"score": -1}') == Scored(-1.0)
 
 
+@pytest.mark.parametrize("reply", ["rating 7.5", "rating seven", "rating "])
+def test_what_a_loose_pattern_finds_is_unreadable_unless_it_is_an_integer(reply: str) -> None:
+    judge = GenerativeReward(id="judge", rating=r"rating (\S*)")
+    assert read_rating(judge, reply) == Scored(None, UNREADABLE)
+
+
+def test_a_judge_of_ones_own_speaks_its_own_template() -> None:
+    assert JUDGE.chat_template is not None
+    own = GenerativeReward(id="judge", engine={"kind": "vllm", "source": "Qwen/Qwen3-8B"})
+    assert own.chat_template is None
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -67,6 +79,7 @@ def test_other_judges_have_other_scales() -> None:
         ({"rating": "[["}, "no regular expression"),
         ({"rating": r"\d+"}, "must have one group, not 0"),
         ({"scale": (5, 5)}, "scale must rise"),
+        ({"engine": {"kind": "vllm", "source": "x", "max_model_len": 512}}, "1024 new tokens do not fit into 512"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:

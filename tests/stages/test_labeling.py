@@ -1,5 +1,6 @@
 """Outcomes joined and labels smoothed by map and reduce: the same as on one machine, and recomputed alone."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zooter_ray.labels import label_table
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.schemas import LABELS, OUTCOMES, QUERIES, REJECTED, RESPONSES, REWARDS, TAG_LABELS
 from zooter_ray.stages import labeling
+from zooter_ray.stages.labeling.joining import KNOWN, QUERY, join
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
@@ -88,7 +90,7 @@ def labels_of(
     config = LabelingConfig(validation_share=0.2, **settings)
     return labeling.run(
         config, inputs["queries"], inputs["responses"], inputs["rewards"], reference, None, run_dir, console
-    )
+    )[0]
 
 
 def rows_of(labels: Unit) -> list[dict[str, Any]]:
@@ -131,13 +133,13 @@ def test_a_query_without_a_reward_from_every_expert_is_rejected_with_the_expert(
     assert (rejected["query_id"], rejected["expert"], rejected["reason"]) == (
         "q008",
         "namer",
-        "no reward of expert namer",
+        "no reward of expert namer by judge",
     )
     manifest = read_json(f"{labels.path}/manifest.json")
     assert (manifest["rows_in"], manifest["rows_out"], manifest["dropped"]) == (
         60,
         59,
-        {"no reward of expert namer": 1},
+        {"no reward of expert namer by judge": 1},
     )
 
 
@@ -198,30 +200,68 @@ def test_without_a_whole_row_there_is_nothing_to_learn_from(
     bare = make_unit(run_dir, "03_rewards", "bare", {})
     write_manifest(bare, 0, 0, {})
     lacking = {**inputs, "rewards": {"bare": dict.fromkeys(EXPERTS, bare)}}
-    with pytest.raises(StageError, match="no query has a reward from every expert"):
+    with pytest.raises(StageError, match="no query has a reward of bare from every expert"):
         labels_of(lacking, run_dir, console)
 
 
-def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
-    settings: dict[str, Any], console: Console, capfd: pytest.CaptureFixture[str]
+def test_a_reward_model_that_is_added_beside_changes_no_label(
+    inputs: dict[str, Any], run_dir: str, console: Console
 ) -> None:
-    config = RunConfig.model_validate(settings)
-    first = pipeline.run(config, console, until="labeling")
-    settings["labeling"]["tagger"] = {"kind": "rules"}
-    settings["queries"]["tagger"] = {"kind": "rules"}
+    alone = {**inputs, "rewards": {"reference": inputs["rewards"]["reference"]}}
+    assert labels_of(alone, run_dir, console) == labels_of(inputs, run_dir, console, reward_model="reference")
+    assert labels_of(alone, run_dir, console).path != labels_of(inputs, run_dir, console, reward_model="judge").path
+
+
+def test_means_do_not_depend_on_the_order_in_which_samples_come() -> None:
+    values = [0.1, 0.2, 0.3]  # added up in another order, their sum is another float
+    told = {"query_id": ["q"] * 3, "expert": ["poet"] * 3, "what": pa.array([0] * 3, pa.int32())}
+    query = {"query_id": "q", "query": "?", "source": "maths", "tags": [], "split": "train", "what": QUERY}
+    rewards = [
+        join(pa.concat_tables([pa.Table.from_pylist([query], KNOWN), pa.table({**told, "value": order})],
+                              promote_options="default"), ["poet"], 1)["rewards"].to_pylist()
+        for order in (values, values[::-1])
+    ]  # fmt: skip
+    assert rewards[0] == rewards[1]
+
+
+def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
+    settings: dict[str, Any], queries_file: Path, console: Console, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in queries_file.read_text().splitlines()]
+    queries_file.write_text("".join(json.dumps(row | {"tags": ["Ours"]}) + "\n" for row in rows))
+    settings["queries"]["sources"][0]["tags_column"] = "tags"
+    first = pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
+    settings["labeling"]["tagger"] = {"kind": "column"}
     again = pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
     assert again.paths["queries"] == first.paths["queries"]
-    assert again.paths["labeling"] != first.paths["labeling"]
+    tags = [
+        {tag for row in read_table(result.paths["labeling"], LABELS).to_pylist() for tag in row["tags"]}
+        for result in (first, again)
+    ]
+    assert "ours" not in tags[0]
+    assert len(tags[0]) > 0
+    assert tags[1] == {"ours"}
 
     assert main(["labels", "inspect", "sums/004", "--run", settings["run_dir"]]) == 0
     shown = capfd.readouterr().out
     assert "What is 4 plus 4?" in shown
     assert re.search(r"reward: reference +1\.000 +0\.000", shown)
     assert re.search(r"sample label \(T = 0\.5\) +0\.881 +0\.119", shown)  # e^2 / (1 + e^2)
-    assert "tag label: arithmetic" in shown
-    assert re.search(r"label \(beta = 0\.3\) +0\.881 +0\.119", shown)
+    (tag,) = pq.read_table(f"{again.paths['labeling']}/tags.parquet").to_pylist()
+    a, b = tag["label"]
+    assert re.search(rf"tag label: ours \({tag['queries']} training queries\) +{a:.3f} +{b:.3f}", shown)
+    final = [0.3 * s + 0.7 * t for s, t in zip((0.8808, 0.1192), (a, b), strict=True)]
+    assert re.search(rf"label \(beta = 0\.3\) +{final[0]:.3f} +{final[1]:.3f}", shown)
 
-    assert main(["labels", "inspect", "sums/04", "--run", settings["run_dir"]]) == 2
+
+def test_a_query_that_cannot_be_inspected_is_told_in_one_sentence(
+    settings: dict[str, Any], console: Console, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
+    moved = tmp_path / "elsewhere"
+    Path(settings["run_dir"]).rename(moved)
+    assert main(["labels", "inspect", "sums/004", "--run", str(moved)]) == 0
+    assert main(["labels", "inspect", "sums/04", "--run", str(moved)]) == 2
     assert "the run has no query 'sums/04'; its ids look like sums/0" in capfd.readouterr().err
-    assert main(["labels", "inspect", "sums/004", "--run", settings["run_dir"] + "/x"]) == 2
+    assert main(["labels", "inspect", "sums/004", "--run", f"{moved}/x"]) == 2
     assert "holds no run that has come to its labels" in capfd.readouterr().err

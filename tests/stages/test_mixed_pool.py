@@ -52,6 +52,6 @@ def test_an_endpoint_beside_an_engine_and_an_engine_as_judge(settings: dict[str,
         assert set(dropped) <= {"no rating in the judge's reply"}
         assert len(rewards) > 0
         assert all(row["detail"] is not None for row in read_table(unit.rejected, REJECTED).to_pylist())
-    labels = read_json(f"{config.run_dir}/run.json")["labeling"]
-    (pair,) = read_json(f"{labels}/supervision.json")["agreement"]
+    (supervision,) = Path(config.run_dir, "04_labels/supervision").iterdir()
+    (pair,) = read_json(f"{supervision}/supervision.json")["agreement"]
     assert (pair["first"], pair["second"]) == ("reference", "judge")

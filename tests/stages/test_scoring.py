@@ -216,3 +216,4 @@ def test_a_judge_that_is_done_is_asked_nothing_more_and_another_expert_only_abou
     assert endpoint.bodies == []
     scoring.run(config, pool(str(tmp_path), "adder", "poet", "namer"), str(tmp_path), console)
     assert all("namer says" in body["messages"][-1]["content"] for body in endpoint.bodies)
+    assert len(endpoint.bodies) == 9 + 2 + 1  # two that forgot at first, one of them for ever

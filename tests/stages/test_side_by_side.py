@@ -23,7 +23,7 @@ def test_a_job_fits_beside_others_if_all_it_needs_is_left() -> None:
 
 def test_a_job_that_needs_more_than_there_is_runs_alone() -> None:
     assert fits(job("a", 16), [], {"CPU": 8.0, "GPU": 4.0})
-    assert sum(side_by_side([job("a", 16), job("b", 1)], {"CPU": 8.0, "GPU": 4.0})) == 6
+    assert sum(side_by_side([job("a", 16), job("b", 1)], lambda: {"CPU": 8.0, "GPU": 4.0})) == 6
 
 
 def test_jobs_that_fit_run_at_the_same_time_and_the_others_after_them() -> None:
@@ -45,7 +45,7 @@ def test_jobs_that_fit_run_at_the_same_time_and_the_others_after_them() -> None:
         Job("alone", 5, 0, {"GPU": 4.0}, alone),
         Job("second", 1, 0, needs, lambda: meets("second")),
     ]
-    assert sum(side_by_side(jobs, {"GPU": 4.0})) == 7
+    assert sum(side_by_side(jobs, lambda: {"GPU": 4.0})) == 7
     assert (set(order[:2]), order[2]) == ({"first", "second"}, "alone")
 
 
@@ -73,5 +73,25 @@ def test_the_error_of_one_is_raised_once_the_others_have_ended_and_nothing_new_s
         Job("later", 1, 0, {"GPU": 2.0}, later),
     ]
     with pytest.raises(OSError, match="no such endpoint"):
-        sum(side_by_side(jobs, {"GPU": 2.0}))
+        sum(side_by_side(jobs, lambda: {"GPU": 2.0}))
     assert done == ["neighbour"]
+
+
+def test_jobs_stop_after_what_they_have_in_hand_once_nobody_reads() -> None:
+    more = threading.Event()
+    committed: list[int] = []
+
+    def goes_on() -> Iterator[int]:
+        for count in range(1, 4):
+            committed.append(count)
+            yield count
+            more.wait(10)
+
+    rows = side_by_side([Job("endless", 6, 0, {"GPU": 1.0}, goes_on)], lambda: {"GPU": 2.0})
+    assert next(rows) == 1
+    rows.close()
+    more.set()
+    for thread in threading.enumerate():
+        if thread.name == "endless":
+            thread.join(10)
+    assert committed in ([1], [1, 2])

@@ -1,6 +1,7 @@
 """`zooter labels inspect QUERY_ID --run DIR`: how a query came by its soft label."""
 
 import argparse
+import bisect
 import difflib
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from zooter_ray.evaluation.entropy import reward_entropy
 from zooter_ray.labels import sample_labels
 from zooter_ray.schemas import LABELS, OUTCOMES, REJECTED, TAG_LABELS, TAG_LABELS_FILE
 
+NEIGHBOURS = 50  # ids before and after a mistyped one that are looked at
 HELP = "show how a query came by its soft label"
 
 
@@ -37,25 +39,37 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     """
     labels = labels_of(arguments.run)
     manifest = read_json(posixpath.join(labels, MANIFEST))
+    outcomes = moved(manifest["outcomes"], arguments.run)
     row = find_row(labels, LABELS, arguments.query_id)
     if row is None:
-        raise DataError(why_there_is_none(labels, manifest["outcomes"], arguments.query_id))
-    known = find_row(manifest["outcomes"], OUTCOMES, arguments.query_id)
-    assert known is not None, "labels are made from outcomes"
-    tags = {
-        tag["tag"]: tag
-        for tag in read_part(posixpath.join(labels, TAG_LABELS_FILE), TAG_LABELS, TAG_LABELS.names).to_pylist()
-    }
-    print_row(row, known, tags, manifest, console)
+        raise DataError(why_there_is_none(labels, outcomes, arguments.query_id))
+    known = find_row(outcomes, OUTCOMES, arguments.query_id)
+    if known is None:
+        raise DataError(f"{outcomes} has no query {arguments.query_id!r} any more; run the labeling stage again")
+    rows = read_part(posixpath.join(labels, TAG_LABELS_FILE), TAG_LABELS, TAG_LABELS.names).to_pylist()
+    print_row(row, known, {tag["tag"]: tag for tag in rows}, manifest, console)
 
 
 def labels_of(run_dir: str) -> str:
-    """The unit of labels that a run used last."""
+    """The unit of labels that a run used last.
+
+    Raises:
+        DataError: if there is none that a query can be looked up in.
+    """
     path = posixpath.join(run_dir, "run.json")
     fs, inner = file_system(path)
     if not fs.exists(inner) or "labeling" not in (paths := read_json(path)):
         raise DataError(f"{run_dir} holds no run that has come to its labels; name one with --run")
-    return str(paths["labeling"])
+    labels = moved(paths["labeling"], run_dir)
+    manifest = posixpath.join(labels, MANIFEST)
+    if not fs.exists(file_system(manifest)[1]) or "outcomes" not in read_json(manifest):
+        raise DataError(f"{labels} was made by an older version, or is not complete; run the labeling stage again")
+    return labels
+
+
+def moved(path: str, run_dir: str) -> str:
+    """A unit's directory where the run lies now; `path` says where it was made."""
+    return posixpath.join(run_dir, *path.split("/")[-3:])
 
 
 def find_row(directory: str, schema: Any, query_id: str) -> dict[str, Any] | None:
@@ -74,7 +88,9 @@ def why_there_is_none(labels: str, outcomes: str, query_id: str) -> str:
     if rejected is not None:
         return f"query {query_id!r} has no label: {rejected['reason']}"
     ids = read_table(outcomes, OUTCOMES, ["query_id"])["query_id"].to_pylist()
-    near = difflib.get_close_matches(query_id, ids, 3, 0.0)
+    ids.sort()
+    place = bisect.bisect(ids, query_id)
+    near = difflib.get_close_matches(query_id, ids[max(0, place - NEIGHBOURS) : place + NEIGHBOURS], 3, 0.0)
     return f"the run has no query {query_id!r}; its ids look like {', '.join(near)}"
 
 

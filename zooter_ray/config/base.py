@@ -1,5 +1,6 @@
 """The base of every config model: frozen, closed to unknown keys, and able to say what it identifies."""
 
+import re
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -25,3 +26,8 @@ class Config(BaseModel):
             elif isinstance(value, list | tuple) and value and all(isinstance(item, Config) for item in value):
                 kept[name] = [item.identity() for item in value]
         return kept
+
+
+def is_safe_id(value: str) -> bool:
+    """Whether an id can be a directory and a header: 1 to 64 letters, digits, dots, dashes or underscores."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) is not None

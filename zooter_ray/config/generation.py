@@ -1,11 +1,10 @@
 """Settings of the generation stage: the expert pool and the engines that run it."""
 
-import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from zooter_ray.config.base import Config
+from zooter_ray.config.base import Config, is_safe_id
 from zooter_ray.resources import StageResources
 
 
@@ -115,7 +114,7 @@ class ExpertConfig(Config):
     @field_validator("id")
     @classmethod
     def _id_is_safe(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value) or value == "zooter":
+        if not is_safe_id(value) or value == "zooter":
             raise ValueError(
                 f"expert id {value!r} must be 1 to 64 letters, digits, dots, dashes or underscores, "
                 "begin with a letter or digit, and not be `zooter`; a colon would be taken for a LoRA adapter"

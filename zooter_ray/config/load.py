@@ -32,7 +32,9 @@ def load_distill_config(path: str | Path | None, overrides: Iterable[str] = ()) 
     if "queries" not in values:
         return validate(DistillConfig, apply_overrides(values, overrides), str(path))
     run = load_config(path, overrides)
-    return DistillConfig(ray=run.ray, labeling=run.labeling, training=run.training)
+    of_runs = dict.fromkeys(("reward_model", "reward_weights", "tagger"))
+    labeling = run.labeling.model_copy(update=of_runs)
+    return DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

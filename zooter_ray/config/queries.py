@@ -2,6 +2,7 @@
 
 import functools
 import importlib.resources
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
@@ -164,7 +165,12 @@ class QueriesConfig(Config):
 
     @model_validator(mode="after")
     def _column_tagger_needs_a_column(self) -> Self:
-        files = [source for source in self.sources if isinstance(source, FileSource)]
-        if self.tagger.kind == "column" and not any(source.tags_column for source in files):
-            raise ValueError("tagger `column` needs a file source with `tags_column`")
+        if self.tagger.kind == "column":
+            check_tags_column(self.sources, "tagger")
         return self
+
+
+def check_tags_column(sources: Sequence[DemoSetSource | FileSource], setting: str) -> None:
+    """Refuse the tagger `column` where no source brings tags."""
+    if not any(isinstance(source, FileSource) and source.tags_column for source in sources):
+        raise ValueError(f"{setting} `column` needs a file source with `tags_column`")

@@ -8,7 +8,7 @@ from zooter_ray.config.base import Config
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import GenerationConfig
 from zooter_ray.config.labeling import LabelingConfig
-from zooter_ray.config.queries import QueriesConfig
+from zooter_ray.config.queries import QueriesConfig, check_tags_column
 from zooter_ray.config.scoring import ScoringConfig
 from zooter_ray.config.serving import ServingConfig, check_capacities
 from zooter_ray.config.training import TrainingConfig
@@ -56,6 +56,12 @@ class RunConfig(Config):
             raise ValueError(f"labeling.reward_model {self.labeling.reward_model!r} is none of {', '.join(ids)}")
         return self
 
+    @model_validator(mode="after")
+    def _tagger_of_labels_has_its_column(self) -> Self:
+        if self.labeling.tagger is not None and self.labeling.tagger.kind == "column":
+            check_tags_column(self.queries.sources, "labeling.tagger")
+        return self
+
     @property
     def label_reward_model(self) -> str:
         """Id of the reward model whose rewards are distilled, or what stands for several."""
@@ -68,3 +74,10 @@ class DistillConfig(Config):
     ray: RayConfig = Field(default_factory=RayConfig)
     labeling: LabelingConfig = Field(default_factory=LabelingConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _outcomes_bring_rewards_and_tags(self) -> Self:
+        for name in ("reward_model", "reward_weights", "tagger"):
+            if getattr(self.labeling, name) is not None:
+                raise ValueError(f"labeling.{name} is for runs; an outcomes file brings its rewards and tags along")
+        return self

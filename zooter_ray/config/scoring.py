@@ -1,11 +1,11 @@
 """Settings of the scoring stage: the reward models."""
 
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zooter_ray.config.base import Config
+from zooter_ray.config.base import Config, is_safe_id
 from zooter_ray.config.generation import Decoding, Engine, VllmEngine
 from zooter_ray.resources import StageResources
 
@@ -89,7 +89,7 @@ AUTO_J_PROMPT = (
 class GenerativeReward(Config):
     """A judge: an LLM that rates a response. Any engine of an expert will do, an OpenAI-compatible endpoint too."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows", "attempts"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"block_rows"})
     id: str
     kind: Literal["generative"] = "generative"
     engine: Engine = Field(
@@ -98,13 +98,20 @@ class GenerativeReward(Config):
     prompt: str = Field(AUTO_J_PROMPT, description="with {query}, {response} and, if need be, {reference} in it")
     rating: str = Field(r"\[\[(\d+)\]\]", description="regular expression; its one group is the rating, an integer")
     scale: tuple[int, int] = Field((1, 10), description="least and highest rating")
-    chat_template: str | None = Field(LLAMA_2_TEMPLATE, description="null: the one that comes with the tokenizer")
+    chat_template: str | None = Field(None, description="null: the one that comes with the tokenizer")
     system_prompt: str | None = None
     decoding: Decoding = Field(default_factory=lambda: Decoding(temperature=0.0, max_tokens=1024))
     attempts: int = Field(3, ge=1, description="how often the judge is asked, until a rating can be read")
     retry_temperature: float = Field(0.7, gt=0, description="of later attempts; the same question has the same reply")
     max_characters: int = Field(6000, ge=100, description="of a query, and of a response; the rest is cut")
     block_rows: int = Field(64, ge=1, le=64, description="rows that are committed together")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_j_has_its_own_template(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "engine" not in values:
+            return {"chat_template": LLAMA_2_TEMPLATE, **values}
+        return values
 
     @model_validator(mode="after")
     def _prompt_and_rating_fit(self) -> Self:
@@ -120,6 +127,9 @@ class GenerativeReward(Config):
             raise ValueError(f"scale must rise, not {self.scale}")
         if getattr(self.engine, "budget", None) is not None:
             raise ValueError("a budget is for experts; a judge's endpoint has none")
+        window = getattr(self.engine, "max_model_len", None)
+        if window is not None and self.decoding.max_tokens >= window:
+            raise ValueError(f"judge {self.id!r}: {self.decoding.max_tokens} new tokens do not fit into {window}")
         return self
 
 
@@ -139,6 +149,12 @@ class ScoringConfig(Config):
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
         ids = [model.id for model in self.reward_models]
+        for name in ids:
+            if not is_safe_id(name):
+                raise ValueError(
+                    f"reward model id {name!r} must be 1 to 64 letters, digits, dots, dashes or underscores, "
+                    "and begin with a letter or digit"
+                )
         if len(set(ids)) < len(ids):
             raise ValueError(f"reward model ids must be unique, not {ids}")
         return self

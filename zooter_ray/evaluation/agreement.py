@@ -98,6 +98,7 @@ def _agreement(first_QM: np.ndarray, second_QM: np.ndarray) -> dict[str, float]:
 def add_sums(tables: Iterable[pa.Table]) -> Supervision:
     """The figures of all rows."""
     whole = pa.concat_tables([SUMS.empty_table(), *(table.cast(SUMS) for table in tables if table.num_rows)])
+    whole = whole.sort_by([(name, "ascending") for name in SUMS.names])  # sums in one order, whichever block came first
     added = whole.group_by(["figure", "first", "second"]).aggregate([("total", "sum")]).to_pylist()
     totals = {(row["figure"], row["first"], row["second"]): row["total_sum"] for row in added}
     pairs = sorted((first, second) for figure, first, second in totals if figure == "queries")

@@ -163,5 +163,7 @@ def as_measured(line: Line, timing: Timing) -> Measured:
         start_s = max(0.0, timing.seconds - timing.rows / rate)
     else:
         start_s = min(max(0.0, timing.seconds - line.busy_s), LONGEST_START_S)
-    share = line.rows / timing.rows if line.stage == "generation" else 1.0  # of a resumed unit, only the rest was timed
+    share = (
+        line.rows / timing.rows if line.stage in ("generation", "scoring") else 1.0
+    )  # of a resumed unit, only the rest was timed
     return Measured(line.stage, line.key, start_s, (timing.seconds - start_s) * share, line.busy_s)

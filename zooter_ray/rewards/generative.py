@@ -22,6 +22,6 @@ def read_rating(config: GenerativeReward, reply: str) -> Scored:
     """The last rating in a reply, if it is on the scale. Equal ratings stay equal rewards."""
     found = re.findall(config.rating, reply)
     low, high = config.scale
-    if not found or not low <= int(found[-1]) <= high:
+    if not found or not re.fullmatch(r"-?\d{1,9}", found[-1]) or not low <= int(found[-1]) <= high:
         return Scored(None, UNREADABLE)
     return Scored(float(found[-1]))

@@ -74,11 +74,11 @@ def partitions_for(size_bytes: int) -> int:
     return max(2, -(-size_bytes // BYTES_PER_PARTITION))
 
 
-def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema) -> Iterator[int]:
+def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schema, timed: bool = True) -> Iterator[int]:
     """Run a dataset whose blocks carry `expert` and `error` (and maybe `detail`), commit every block, yield their rows.
 
     A block's good rows go to a part of their expert's unit, its failed rows to the unit's `rejected/`. At the end the
-    time that all this took is written into the units.
+    time that all this took is written into the units, unless it tells little of the whole (`timed`).
     """
     watch = Stopwatch()
     counts = dataset.map_batches(
@@ -90,7 +90,8 @@ def committed_rows(dataset: Dataset, units: Mapping[str, Unit], schema: pa.Schem
         rows = pc.sum(batch["rows"]).as_py()
         watch.add(rows, pc.max(batch["longest_s"]).as_py())
         yield rows
-    watch.write(list(units.values()))
+    if timed:
+        watch.write(list(units.values()))
 
 
 def _commit_block(block: pa.Table, paths: dict[str, tuple[str, str]], schema: pa.Schema) -> pa.Table:
@@ -151,24 +152,30 @@ def rows_among(rows: pa.Table, keys: Any) -> pa.Table:
     return rows.filter(pc.is_in(_row_keys(rows), value_set=ray.get(keys)))
 
 
-def take_rejected(units: Mapping[str, Unit], reason: str) -> Any:
-    """Reference to the keys of the rows that were rejected for a reason; they are rejected no longer."""
-    return in_cluster(_take_rejected, {expert: unit.rejected for expert, unit in units.items()}, reason)
+def take_rejected(units: Mapping[str, Unit], reason: str) -> tuple[Any, int]:
+    """Reference to the keys of rows that were rejected for a reason, and their count; they are rejected no longer."""
+    paths = {expert: unit.rejected for expert, unit in units.items()}
+    keys = in_cluster(_rejected_keys, paths, reason)
+    count: int = ray.get(in_cluster(_length, keys))  # the keys are there before their rows go
+    ray.get(in_cluster(_drop_rejected, paths, reason))
+    return keys, count
 
 
-def _take_rejected(paths: Mapping[str, str], reason: str) -> pa.ChunkedArray:
-    taken = [REJECTED.empty_table()]
+def _rejected_keys(paths: Mapping[str, str], reason: str) -> pa.ChunkedArray:
+    rows = pa.concat_tables([read_table(path, REJECTED) for path in paths.values()])
+    return _row_keys(rows.filter(pc.equal(rows["reason"], reason)))
+
+
+def _drop_rejected(paths: Mapping[str, str], reason: str) -> None:
     for path in paths.values():
+        old = parts(path)
         rows = read_table(path, REJECTED)
-        theirs = pc.equal(rows["reason"], reason)
-        if (left := rows.filter(pc.invert(theirs))).num_rows < rows.num_rows:
-            taken.append(rows.filter(theirs))
-            fs, _ = file_system(path)
-            for part in parts(path):
+        left = rows.filter(pc.not_equal(rows["reason"], reason))
+        kept = commit(path, left, KEYS) if left.num_rows else None
+        fs, _ = file_system(path)
+        for part in old:
+            if part != kept:
                 fs.rm_file(file_system(part)[1])
-            if left.num_rows:
-                commit(path, left, KEYS)
-    return _row_keys(pa.concat_tables(taken))
 
 
 def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:

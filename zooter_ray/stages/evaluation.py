@@ -71,6 +71,7 @@ def run(
     config: EvaluationConfig,
     router: Unit,
     labels: Unit,
+    supervision: Unit,
     responses: Mapping[str, Unit],
     rewards: Mapping[str, Mapping[str, Unit]],
     label_reward_model: str,
@@ -84,6 +85,7 @@ def run(
         config: settings of the evaluation.
         router: the router directory.
         labels: unit of the labels, with the outcomes of every query of the run.
+        supervision: what the reward models say of the training rows.
         responses: units of the responses by expert, for the cases.
         rewards: units of the rewards by reward model and expert, for reward model ranking.
         label_reward_model: the one of them whose rewards were distilled.
@@ -101,7 +103,7 @@ def run(
     config = config.model_copy(update={"other_routers": [*config.other_routers, *hard_label_routers(router)]})
     predictor = RouterPredictor(router.path)
     outcomes = read_outcomes(posixpath.join(labels.path, OUTCOMES_FILE), predictor.experts)
-    supervision = Supervision.model_validate(read_json(posixpath.join(labels.path, SUPERVISION_FILE)))
+    told = Supervision.model_validate(read_json(posixpath.join(supervision.path, SUPERVISION_FILE)))
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
     if not held_out.query_ids:
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
@@ -109,7 +111,7 @@ def run(
     ranked = dict(rankings(rewards, held_out, label_reward_model, console))
     evaluate(
         config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model,
-        supervision=supervision,
+        supervision=told,
     )  # fmt: skip
     write_manifest(report, len(outcomes.query_ids), len(held_out.query_ids), {})
     watch.add(len(held_out.query_ids))

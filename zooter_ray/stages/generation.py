@@ -54,7 +54,7 @@ def run(config: GenerationConfig, queries: Unit, run_dir: str, console: Console)
     if config.side_by_side and len(jobs) > 1:
         total, finished = sum(job.total for job in jobs), sum(job.finished for job in jobs)
         name = f"generation: {'; '.join(job.name for job in jobs)}"
-        track(side_by_side(jobs, ray.cluster_resources()), total, name, console, finished)
+        track(side_by_side(jobs, ray.cluster_resources), total, name, console, finished)
     else:
         for job in jobs:
             track(job.run(), job.total, f"generation: {job.name}", console, job.finished)

@@ -13,6 +13,7 @@ from typing import Any
 
 from zooter_ray.artifacts import Unit, file_system, write_bytes
 
+ENGINE_DEATHS = 2  # of taggers and judges; experts have a setting
 DEADLY = "the engine died on this query, {} times"
 
 

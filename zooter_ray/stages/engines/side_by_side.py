@@ -18,27 +18,31 @@ class Job:
     run: Callable[[], Iterator[int]]  # does it, and yields the rows that were committed
 
 
-def side_by_side(jobs: Sequence[Job], resources: Mapping[str, float]) -> Iterator[int]:
+def side_by_side(jobs: Sequence[Job], resources: Callable[[], Mapping[str, float]]) -> Iterator[int]:
     """Run jobs in threads, and yield the rows that any of them commits.
 
-    A job starts once what it needs is left of `resources`, in the order of the jobs as far as they fit; one that needs
-    more than there is runs alone. If a job fails, those that run go on to their end, no other starts, and its error is
-    raised.
+    A job starts once what it needs is left of `resources` (which may grow), in the order of the jobs as far as they
+    fit; one that needs more than there is runs alone. If a job fails, those that run go on to their end, no other
+    starts, and its error is raised. If the reader stops, so does every job after the rows that it has in hand.
     """
     told: SimpleQueue[tuple[Job, int | Exception | None]] = SimpleQueue()
+    stopped = threading.Event()
     waiting, running, error = list(jobs), list[Job](), None
-    while running or (waiting and error is None):
-        for job in list(waiting) if error is None else ():
-            if fits(job, running, resources):
-                waiting.remove(job)
-                running.append(job)
-                threading.Thread(target=_tell, args=(job, told), name=job.name, daemon=True).start()
-        job, news = told.get()
-        if isinstance(news, int):
-            yield news
-        else:
-            running.remove(job)
-            error = error or news
+    try:
+        while running or (waiting and error is None):
+            for job in list(waiting) if error is None else ():
+                if fits(job, running, resources()):
+                    waiting.remove(job)
+                    running.append(job)
+                    threading.Thread(target=_tell, args=(job, told, stopped), name=job.name, daemon=True).start()
+            job, news = told.get()
+            if isinstance(news, int):
+                yield news
+            else:
+                running.remove(job)
+                error = error or news
+    finally:
+        stopped.set()
     if error is not None:
         raise error
 
@@ -51,11 +55,13 @@ def fits(job: Job, running: Sequence[Job], resources: Mapping[str, float]) -> bo
     )
 
 
-def _tell(job: Job, told: "SimpleQueue[tuple[Job, Any]]") -> None:
+def _tell(job: Job, told: "SimpleQueue[tuple[Job, Any]]", stopped: threading.Event) -> None:
     """Run a job in its thread; all it does, its end and its error go into the queue."""
     try:
         for count in job.run():
             told.put((job, count))
+            if stopped.is_set():
+                return
     except Exception as error:  # noqa: BLE001 - raised again by whoever reads the queue
         told.put((job, error))
     else:

@@ -1,9 +1,11 @@
-"""Stage 4, labeling: queries, responses and rewards -> outcomes and their soft labels. Two units, each complete alone:
+"""Stage 4, labeling: queries, responses and rewards -> outcomes and their soft labels. Units, each complete alone:
 
-outcomes  all that is known of a query in one row: every reward model's rewards, costs; depends on the whole pool
-labels    the soft labels, the tag labels that smoothed them, and outcomes.parquet, which `zooter distill` reads
+outcomes      all that is known of a query in one row: every reward model's rewards, costs; depends on the whole pool
+labels        the soft labels, the tag labels that smoothed them, and outcomes.parquet, which `zooter distill` reads
+supervision   what the reward models say of the training rows: agreement and entropy
 
-Settings of labels touch the second one alone, which takes seconds.
+Settings of labels touch the last two alone, which takes seconds. Labels depend on the rewards that they use, so that
+another reward model beside them changes no label and no router.
 """
 
 import hashlib
@@ -34,14 +36,20 @@ def units(
     reference: str | None,
     tags: Unit | None,
     run_dir: str,
-) -> tuple[Unit, Unit]:
-    """The units of outcomes and of labels."""
-    pool = {"experts": list(responses), "reward_models": list(rewards)}
+) -> tuple[Unit, Unit, Unit]:
+    """The units of outcomes, of labels and of supervision."""
+    experts, rewards_of = list(responses), config.rewards_of or next(iter(rewards))
+    known = [queries, *responses.values()]
     every_reward = [unit for by_expert in rewards.values() for unit in by_expert.values()]
-    outcomes = make_unit(run_dir, STAGE, "outcomes", pool, [queries, *responses.values(), *every_reward])
-    settings = {**config.identity(), "rewards_of": config.rewards_of or next(iter(rewards)), "reference": reference}
-    del settings["tagger"]  # its tags are an input
-    return outcomes, make_unit(run_dir, STAGE, "labels", settings, [outcomes] if tags is None else [outcomes, tags])
+    pool = {"experts": experts, "reward_models": list(rewards)}
+    outcomes = make_unit(run_dir, STAGE, "outcomes", pool, [*known, *every_reward])
+    names = [*(config.reward_weights or [rewards_of]), *([] if reference is None else [reference])]
+    used = [unit for name in dict.fromkeys(names) for unit in rewards[name].values()]
+    settings = {**config.identity(), "rewards_of": rewards_of, "reference": reference, "experts": experts}
+    for name in ("reward_model", "tagger"):  # said by `rewards_of`, and by the input of tags
+        del settings[name]
+    labels = make_unit(run_dir, STAGE, "labels", settings, [*known, *used, *([] if tags is None else [tags])])
+    return outcomes, labels, make_unit(run_dir, STAGE, "supervision", {}, [outcomes, labels])
 
 
 def run(
@@ -53,8 +61,8 @@ def run(
     tags: Unit | None,
     run_dir: str,
     console: Console,
-) -> Unit:
-    """Make the units of outcomes and labels, if they are not complete; returns the latter.
+) -> tuple[Unit, Unit]:
+    """Make the units of this stage, if they are not complete; returns those of labels and of supervision.
 
     Args:
         config: settings of the labels.
@@ -69,11 +77,12 @@ def run(
     Raises:
         StageError: if no query has a reward from every expert.
     """
-    outcomes, labels = units(config, queries, responses, rewards, reference, tags, run_dir)
+    outcomes, labels, supervision = units(config, queries, responses, rewards, reference, tags, run_dir)
     joining.run(queries, responses, rewards, outcomes, console)
     pool = Pool(tuple(responses), tuple(rewards), config.rewards_of or next(iter(rewards)), reference)
     smoothing.run(config, pool, outcomes, tags, labels, console)
-    return labels
+    smoothing.supervise(config, pool, outcomes, tags, supervision)
+    return labels, supervision
 
 
 def run_on_outcomes(
@@ -83,7 +92,11 @@ def run_on_outcomes(
     outcomes = read_outcomes(outcomes_path)
     sink = pa.BufferOutputStream()
     pq.write_table(outcomes_table(outcomes), sink)
-    settings = {**config.identity(), "outcomes": hashlib.sha256(sink.getvalue()).hexdigest()}
+    names = ("temperature", "beta", "validation_share", "seed")
+    settings = {
+        **{name: getattr(config, name) for name in names},
+        "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),
+    }
     labels = make_unit(run_dir, STAGE, "labels", settings)
     if not is_complete(labels):
         table = label_table(outcomes, config)

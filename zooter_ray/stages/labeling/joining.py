@@ -12,9 +12,10 @@ import ray
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, commit, is_complete, parts, read_manifest, read_part, remove, write_manifest
+from zooter_ray.errors import StageError
 from zooter_ray.progress import track
 from zooter_ray.schemas import OUTCOMES, QUERIES, RESPONSES, REWARDS
-from zooter_ray.stages.blocks import WHOLE, partitions_for
+from zooter_ray.stages.blocks import FILES_PER_TASK, WHOLE, partitions_for
 from zooter_ray.stages.counts import add_up, count_table
 
 QUERY, COST = -2, -1  # what a row tells, or the number of the reward model whose reward it is
@@ -27,7 +28,6 @@ KNOWN = pa.schema(
         pa.field("value", pa.float64()),
     ]
 )
-FILES_PER_TASK = 8
 
 
 def run(
@@ -50,7 +50,9 @@ def run(
         .map_batches(_commit_block, fn_args=(outcomes.path,), **WHOLE)
     )
     total = read_manifest(queries)["rows_out"]
-    track(add_up(committed, {}, "outcomes"), total, "labeling: outcomes", console)
+    joined = track(add_up(committed, {}, "outcomes"), total, "labeling: outcomes", console)
+    if joined != total:
+        raise StageError(f"{outcomes.stage}/{outcomes.name}: {total} queries went in, {joined} came out; run again")
     pool = {"experts": list(responses), "reward_models": list(rewards)}
     write_manifest(outcomes, total, total, {}, pool)
 
@@ -100,6 +102,7 @@ def join(rows: pa.Table, experts: Sequence[str], reward_models: int) -> pa.Table
 def sample_means(told: pa.Table, query_ids: pa.ChunkedArray, experts: Sequence[str], kinds: int) -> np.ndarray:
     """Means over samples (kind, Q, M), costs first, then the rewards of each model; NaN where nothing is told."""
     shape = (kinds, len(query_ids), len(experts))
+    told = told.sort_by([(name, "ascending") for name in ("query_id", "what", "expert", "value")])  # sums in one order
     row_index = pc.index_in(told["query_id"], value_set=query_ids.combine_chunks()).to_numpy()
     expert_index = pc.index_in(told["expert"], value_set=pa.array(experts, pa.string())).to_numpy()
     cell = np.ravel_multi_index((told["what"].to_numpy() - COST, row_index, expert_index), shape)

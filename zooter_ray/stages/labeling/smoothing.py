@@ -18,8 +18,9 @@ from zooter_ray.artifacts import (
     Unit,
     commit,
     is_complete,
+    parts,
     read_manifest,
-    read_table,
+    read_part,
     remove,
     write_json,
     write_manifest,
@@ -64,16 +65,28 @@ def run(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, labe
     total = read_manifest(known)["rows_out"]
     committed = rows.map_batches(_label_block, fn_args=args, **WHOLE)
     track(add_up(committed, counts, "rows"), total, "labeling", console)
-    left = sum(counts["labels"].values())
+    left, rejected = sum(counts["labels"].values()), sum(counts["reasons"].values())
+    if left + rejected != total:
+        raise StageError(f"{labels.stage}/{labels.name}: of {total} queries {left + rejected} were seen; run again")
     if not left:
-        raise StageError("no query has a reward from every expert, so there is nothing to learn from")
-    if missing := sum(counts["no metric"].values()):
+        raise StageError(f"no query has a reward of {pool.rewards_of} from every expert: nothing to learn from")
+    missing = left if pool.reference is None else sum(counts["no metric"].values())
+    if pool.reference is not None and missing:
         console.print(f"labeling: {missing} queries have no metric, so the evaluation goes by rewards", highlight=False)
-    sums = rows.map_batches(_supervision, fn_args=(pool, config, over), **WHOLE)
-    where = posixpath.join(labels.path, SUPERVISION_FILE)
-    ray.get([in_cluster(_write_supervision, where, *sums.to_arrow_refs()), in_cluster(_write_outcomes, labels, pool)])
+    ray.get(in_cluster(_write_outcomes, labels.path, list(pool.experts), missing == 0))
     extra = {"experts": list(pool.experts), "reward_models": list(pool.reward_models), "outcomes": known.path}
     write_manifest(labels, total, left, counts["reasons"], extra)
+
+
+def supervise(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, supervision: Unit) -> None:
+    """Make the unit of supervision, if it is not complete."""
+    if is_complete(supervision):
+        return
+    rows = _retagged(rows_of([known], OUTCOMES), tags).materialize()
+    sums = rows.map_batches(_supervision, fn_args=(pool, config, _moments(rows, pool, config)), **WHOLE)
+    ray.get(in_cluster(_write_supervision, posixpath.join(supervision.path, SUPERVISION_FILE), *sums.to_arrow_refs()))
+    total = read_manifest(known)["rows_out"]
+    write_manifest(supervision, total, total, {})
 
 
 def _retagged(rows: Dataset, tags: Unit | None) -> Dataset:
@@ -99,7 +112,7 @@ def _moments(rows: Dataset, pool: Pool, config: LabelingConfig) -> dict[str, Mom
     if config.reward_weights is None:
         return {}
     tables = ray.get(rows.map_batches(_moments_of_block, fn_args=(pool, config), **WHOLE).to_arrow_refs())
-    found = [row for table in tables for row in table.to_pylist()]
+    found = sorted((row for table in tables for row in table.to_pylist()), key=repr)  # in one order, as tags below
     return {
         name: sum((Moments(**row["moments"]) for row in found if row["name"] == name), Moments(0, 0.0, 0.0))
         for name in config.reward_weights
@@ -149,17 +162,17 @@ def _label_block(
     table = labelled(outcomes.rows(whole_Q), ray.get(means), config)
     if table.num_rows:
         commit(path, table, ["query_id"])
-    reasons = _reject(outcomes.rows(~whole_Q), rejected)
+    reasons = _reject(outcomes.rows(~whole_Q), pool.rewards_of, rejected)
     no_metric = table["metrics"].null_count if pool.reference is not None else 0
     columns = {"rows": block.num_rows, "labels": table.num_rows, "no metric": no_metric}
     return count_table({"reasons": reasons, **{what: [""] * count for what, count in columns.items()}})
 
 
-def _reject(outcomes: Outcomes, path: str) -> list[str]:
+def _reject(outcomes: Outcomes, rewards_of: str, path: str) -> list[str]:
     """Write rows that lack a reward, with the first expert that has none; returns the reasons."""
     experts = [outcomes.experts[index] for index in np.isnan(outcomes.rewards_QM).argmax(axis=1)]
     rows = [
-        {"query_id": query_id, "expert": expert, "reason": f"no reward of expert {expert}"}
+        {"query_id": query_id, "expert": expert, "reason": f"no reward of expert {expert} by {rewards_of}"}
         for query_id, expert in zip(outcomes.query_ids, experts, strict=True)
     ]
     if rows:
@@ -180,17 +193,16 @@ def _write_supervision(path: str, *tables: pa.Table) -> None:
     write_json(path, add_sums(tables).model_dump())
 
 
-def _write_outcomes(labels: Unit, pool: Pool) -> None:
-    """The labelled rows as an outcomes file; with metrics if every row has them."""
-    rows = read_table(labels.path, LABELS).sort_by("query_id")
-    rewards_QM, metrics_QM, costs_QM = (_matrix(rows[name]) for name in ("rewards", "metrics", "costs"))
-    assert rewards_QM is not None, "every labelled row has rewards"
+def _write_outcomes(directory: str, experts: list[str], has_metrics: bool) -> None:
+    """The labelled rows as an outcomes file, part by part; with metrics if every row has them."""
+    tables = [outcomes_table(_outcomes(part, experts, has_metrics)) for part in parts(directory)]
+    write_table(posixpath.join(directory, OUTCOMES_FILE), pa.concat_tables(tables).sort_by("query_id"))
+
+
+def _outcomes(part: str, experts: list[str], has_metrics: bool) -> Outcomes:
+    rows = read_part(part, LABELS, LABELS.names)
     query_ids, queries, sources, tags = (rows[name].to_pylist() for name in ("query_id", "query", "source", "tags"))
     splits = ["eval" if split == "eval" else "train" for split in rows["split"].to_pylist()]
-    outcomes = Outcomes(list(pool.experts), query_ids, queries, sources, tags, splits, rewards_QM, metrics_QM, costs_QM)
-    write_table(posixpath.join(labels.path, OUTCOMES_FILE), outcomes_table(outcomes))
-
-
-def _matrix(column: pa.ChunkedArray) -> np.ndarray | None:
-    """Values (Q, M); None if a row has none."""
-    return None if column.null_count else np.array(column.to_pylist(), dtype=np.float64)
+    rewards_QM, costs_QM = (np.array(rows[name].to_pylist(), dtype=np.float64) for name in ("rewards", "costs"))
+    metrics_QM = np.array(rows["metrics"].to_pylist(), dtype=np.float64) if has_metrics else None
+    return Outcomes(experts, query_ids, queries, sources, tags, splits, rewards_QM, metrics_QM, costs_QM)

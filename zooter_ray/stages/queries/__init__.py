@@ -38,8 +38,12 @@ def run(config: QueriesConfig, run_dir: str, console: Console) -> Unit:
 
 
 def retag(config: QueriesConfig, tagger: Tagger, drawn: Unit, run_dir: str, console: Console) -> Unit:
-    """Tag the drawn queries by another tagger; returns a unit of normalised tags."""
-    tags, retagged = retagged_unit(config, tagger, drawn, run_dir)
-    tagging.run(tagger, config.seed, drawn, tags, console)
+    """Tag the drawn queries by another tagger; returns a unit of normalised tags.
+
+    The tags that sources brought along are those of the clean queries: the drawn ones carry the first tagger's.
+    """
+    tagged = clean_unit(config, run_dir) if tagger.kind == "column" else drawn
+    tags, retagged = retagged_unit(config, tagger, tagged, run_dir)
+    tagging.run(tagger, config.seed, tagged, tags, console)
     drawing.retag(config.tags, tags, retagged)
     return retagged

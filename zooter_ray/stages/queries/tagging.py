@@ -31,9 +31,8 @@ from zooter_ray.stages.blocks import (
     without_done,
 )
 from zooter_ray.stages.engines import ENGINES
-from zooter_ray.stages.engines.ledger import Ledger, new_ledger
+from zooter_ray.stages.engines.ledger import ENGINE_DEATHS, Ledger, new_ledger
 
-ENGINE_DEATHS = 2
 EMBEDDED_TOGETHER = 4096
 TAGGER = "tagger"  # the name under which its one unit is committed
 

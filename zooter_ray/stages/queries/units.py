@@ -29,9 +29,9 @@ def _tags_unit(tagger: Tagger, tagged: Unit, run_dir: str) -> Unit:
     return make_unit(run_dir, STAGE, "tags", {**tagger.identity(), "made_by": MADE_BY.get(tagger.kind)}, [tagged])
 
 
-def retagged_unit(config: QueriesConfig, tagger: Tagger, drawn: Unit, run_dir: str) -> tuple[Unit, Unit]:
-    """Other tags of the drawn queries: as the tagger spells them, and normalised."""
-    tags = _tags_unit(tagger, drawn, run_dir)
+def retagged_unit(config: QueriesConfig, tagger: Tagger, tagged: Unit, run_dir: str) -> tuple[Unit, Unit]:
+    """Other tags of some queries: as the tagger spells them, and normalised."""
+    tags = _tags_unit(tagger, tagged, run_dir)
     return tags, make_unit(run_dir, STAGE, "retagged", config.tags.identity(), [tags])
 
 

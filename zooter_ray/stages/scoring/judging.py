@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import pyarrow as pa
-import ray
 from ray.data import Dataset
 from rich.console import Console
 
@@ -26,10 +25,9 @@ from zooter_ray.stages.blocks import (
     without_done,
 )
 from zooter_ray.stages.engines import ENGINES
-from zooter_ray.stages.engines.ledger import new_ledger
+from zooter_ray.stages.engines.ledger import ENGINE_DEATHS, new_ledger
 from zooter_ray.stages.scoring.rows import REWARDED
 
-ENGINE_DEATHS = 2
 COLUMNS = ["query_id", "expert", "sample", "query", "reference", "response"]
 
 
@@ -43,8 +41,8 @@ def run(model: GenerativeReward, responses: Mapping[str, Unit], rewards: Mapping
         left = rows.map_batches(without_done, fn_args=(done,), **WHOLE)
         track(_judge(model, left, rewards, attempt=0), total, f"scoring: {model.id}", console, finished)
     for attempt in range(1, model.attempts):
-        unreadable = take_rejected(rewards, UNREADABLE)
-        if not (count := len(ray.get(unreadable))):
+        unreadable, count = take_rejected(rewards, UNREADABLE)
+        if not count:
             break
         left = rows.map_batches(rows_among, fn_args=(unreadable,), **WHOLE)
         name = f"scoring: {model.id}, attempt {attempt + 1} at replies without a rating"
@@ -58,7 +56,8 @@ def _judge(model: GenerativeReward, rows: Dataset, rewards: Mapping[str, Unit], 
     asked = rows.repartition(target_num_rows_per_block=model.block_rows).map_batches(ask, fn_args=(model,), **WHOLE)
     ledger = new_ledger(rewards.values(), ENGINE_DEATHS)
     replies = ENGINES[model.engine.kind](asked, model.engine, judges(model, list(rewards), attempt), ledger)
-    return committed_rows(replies.map_batches(read_replies, fn_args=(model,), **WHOLE), rewards, REWARDS)
+    judged = replies.map_batches(read_replies, fn_args=(model,), **WHOLE)
+    return committed_rows(judged, rewards, REWARDS, timed=attempt == 0)
 
 
 def judges(model: GenerativeReward, experts: Sequence[str], attempt: int) -> list[ExpertConfig]:
