@@ -1,6 +1,8 @@
 """The layers, by reading imports: who may import whom, and what no module does while it is imported."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +135,22 @@ def test_the_application_imports_no_stage_and_no_entry_point(module: str) -> Non
         pytest.skip("there is no serve_app")
     of_ours = {name for name in imports(module) if name.split(".")[0] == "zooter_ray"}
     assert [name for name in sorted(of_ours) if not inside(name, SERVE_APP_MAY_IMPORT)] == []
+
+
+IMPORT_FIRST = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [loaded for loaded in sys.modules if loaded.startswith("zooter_ray")]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+
+
+def test_every_module_of_the_contracts_can_be_imported_first() -> None:
+    # A worker of Ray imports whatever it is sent, in any order, so a circle of imports fails there and nowhere else.
+    names = [module for module in OURS["zooter_ray"] if inside(module, CONTRACTS)]
+    run = subprocess.run([sys.executable, "-c", IMPORT_FIRST, *names], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 # No work while a module is imported

@@ -32,10 +32,10 @@ from zooter_ray.artifacts import (
     writing,
 )
 from zooter_ray.config.generation import DummyEngine, ExpertConfig, GenerationConfig, VllmEngine
+from zooter_ray.config.resources import StageResources
 from zooter_ray.config.scoring import ScoringConfig, SequenceClassificationReward
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import ArtifactError
-from zooter_ray.resources import StageResources
 
 SCHEMA = pa.schema([("query_id", pa.string()), ("sample", pa.int32()), ("text", pa.string())])
 KEYS = ("query_id", "sample")

@@ -3,14 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from zooter_ray.resources import (
-    StageResources,
-    actor_kwargs,
-    engine_kwargs,
-    serving_kwargs,
-    training_kwargs,
-    worker_range,
-)
+from zooter_ray.config.resources import StageResources, worker_range
+from zooter_ray.resources import actor_kwargs, engine_kwargs, serving_kwargs, training_kwargs
 
 CPU = StageResources(num_cpus=2, workers=3)
 GPU = StageResources(num_cpus=4, num_gpus=1, accelerator_type="A100-80G", workers=(2, 8))

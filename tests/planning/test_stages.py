@@ -8,6 +8,7 @@ import pytest
 
 from zooter_ray.config import RunConfig, load_config
 from zooter_ray.config.generation import VllmEngine
+from zooter_ray.config.resources import StageResources
 from zooter_ray.errors import ConfigError
 from zooter_ray.planning.cost import Efficiency
 from zooter_ray.planning.paper import against_paper, is_papers
@@ -15,7 +16,6 @@ from zooter_ray.planning.plan import Line, Plan, Planner
 from zooter_ray.planning.stages import JUDGE_PROMPT_TOKENS, JUDGE_TOKENS, make_plan, scoring_line
 from zooter_ray.planning.tables import gpu_named, table
 from zooter_ray.planning.workload import Workload, template_tokens
-from zooter_ray.resources import StageResources
 
 CONFIGS = Path(__file__).parents[2] / "jobs/configs"
 WORK = Workload(read=2000, queries=1000, eval_share=0.2, train_share=0.5, query_tokens=100, response_tokens=300)

@@ -11,8 +11,8 @@ from rich.console import Console
 from tests import tiny_models
 from tests.stages.endpoint import Endpoint, serving
 from zooter_ray.artifacts import Unit, commit, make_unit, parts, read_manifest, read_table, remove, write_manifest
+from zooter_ray.config.resources import StageResources
 from zooter_ray.config.scoring import GenerativeReward, PairRankerReward, ScoringConfig, SequenceClassificationReward
-from zooter_ray.resources import StageResources
 from zooter_ray.rewards import Match, load_pair_ranker
 from zooter_ray.rewards.comparisons import aggregate
 from zooter_ray.rewards.generative import UNREADABLE
@@ -60,19 +60,33 @@ def ranker(tmp_path_factory: pytest.TempPathFactory) -> PairRankerReward:
     return PairRankerReward(id="pairrm", source=str(source), resources=StageResources(num_cpus=0.5, num_gpus=0.5))
 
 
-def test_rewards_are_the_mean_margin_over_the_pool_in_any_order_of_it(
+def test_rewards_are_the_mean_margin_over_the_pool_sample_by_sample(
     ranker: PairRankerReward, tmp_path: Path, console: Console
 ) -> None:
-    experts = ["poet", "adder", "namer"]
-    config = ScoringConfig(reward_models=[ranker], block_rows=5)
-    found = scoring.run(config, pool(str(tmp_path), *experts), str(tmp_path), console)["pairrm"]
+    run_dir, experts = str(tmp_path), ["poet", "adder", "namer"]
+    samples = {"poet": 1, "adder": 3, "namer": 1}
+    responses = {expert: responses_of(run_dir, expert, samples[expert]) for expert in ("poet", "adder")}
+    responses["namer"] = responses_of(run_dir, "namer", missing=(2, 5))
+    found = scoring.run(ScoringConfig(reward_models=[ranker], block_rows=5), responses, run_dir, console)["pairrm"]
+    rewards = {expert: rewards_of(unit) for expert, unit in found.items()}
     model = load_pair_ranker(ranker)
-    for row, query in enumerate(QUERIES):
-        texts = [answer(expert, row, 0) for expert in experts]
-        compared_MM = np.array([[model([Match(query, one, other)])[0].reward for other in texts] for one in texts])
+    for row, sample in ((0, 0), (4, 0), (4, 2), (8, 1)):
+        # An expert with fewer samples is compared by its last one.
+        texts = [answer(expert, row, min(sample, samples[expert] - 1)) for expert in experts]
+        compared_MM = np.array(
+            [[model([Match(QUERIES[row], one, other)])[0].reward for other in texts] for one in texts]
+        )
         (expected_M,) = aggregate(compared_MM[None])
-        rewards_M = [rewards_of(found[expert])[(f"q{row}", 0)] for expert in experts]
-        np.testing.assert_allclose(rewards_M, expected_M, atol=1e-5)
+        for expert, expected in zip(experts, expected_M, strict=True):
+            if sample < samples[expert]:
+                assert rewards[expert][(f"q{row}", sample)] == pytest.approx(expected, abs=1e-5)
+
+    # What the namer did not answer cannot be compared with it.
+    assert {expert: len(theirs) for expert, theirs in rewards.items()} == {"poet": 7, "adder": 21, "namer": 7}
+    rejected = read_table(found["poet"].rejected, REJECTED).to_pylist()
+    reason = "no comparison with expert namer"
+    assert {row["query_id"]: row["reason"] for row in rejected} == {"q2": reason, "q5": reason}
+    assert read_manifest(found["adder"])["dropped"] == {reason: 6}
 
 
 def test_another_expert_adds_its_pairs_and_no_others(
@@ -101,37 +115,6 @@ def test_another_expert_adds_its_pairs_and_no_others(
     assert rewards_of(three["adder"]) != rewards_of(two["adder"])
     dropped = scoring.run(config, pool(run_dir, "adder", "namer"), run_dir, console)["pairrm"]
     assert dropped == two
-
-
-def test_samples_are_compared_by_number_and_the_last_one_stands_in(
-    ranker: PairRankerReward, tmp_path: Path, console: Console
-) -> None:
-    run_dir = str(tmp_path)
-    responses = {"adder": responses_of(run_dir, "adder", samples=3), "namer": responses_of(run_dir, "namer")}
-    found = scoring.run(ScoringConfig(reward_models=[ranker]), responses, run_dir, console)["pairrm"]
-    model = load_pair_ranker(ranker)
-    for sample in range(3):
-        one, other = answer("adder", 4, sample), answer("namer", 4, 0)
-        forward, backward = (
-            scored.reward for scored in model([Match(QUERIES[4], one, other), Match(QUERIES[4], other, one)])
-        )
-        assert rewards_of(found["adder"])[("q4", sample)] == pytest.approx((forward - backward) / 2, abs=1e-5)
-    assert len(rewards_of(found["adder"])) == 27
-    assert len(rewards_of(found["namer"])) == 9
-
-
-def test_a_response_that_cannot_be_compared_with_an_expert_is_rejected_by_that_name(
-    ranker: PairRankerReward, tmp_path: Path, console: Console
-) -> None:
-    run_dir = str(tmp_path)
-    responses = {**pool(run_dir, "adder", "namer"), "poet": responses_of(run_dir, "poet", missing=(2, 5))}
-    found = scoring.run(ScoringConfig(reward_models=[ranker]), responses, run_dir, console)["pairrm"]
-    rejected = read_table(found["adder"].rejected, REJECTED).to_pylist()
-    assert {row["query_id"]: row["reason"] for row in rejected} == dict.fromkeys(
-        ["q2", "q5"], "no comparison with expert poet"
-    )
-    assert read_manifest(found["adder"])["dropped"] == {"no comparison with expert poet": 2}
-    assert len(rewards_of(found["poet"])) == 7
 
 
 def test_interrupted_comparisons_go_on_where_they_stopped(

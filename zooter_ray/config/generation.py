@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from zooter_ray.config.base import Config, is_safe_id
-from zooter_ray.resources import StageResources
+from zooter_ray.config.resources import StageResources
 
 
 class Decoding(Config):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config
 from zooter_ray.config.generation import Decoding, Engine, VllmEngine
-from zooter_ray.resources import StageResources
+from zooter_ray.config.resources import StageResources
 
 VICUNA_TEMPLATE = (
     "{{ bos_token }}A chat between a curious user and an artificial intelligence assistant. The assistant gives "

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config, is_safe_id
 from zooter_ray.config.generation import Decoding, Engine, VllmEngine
-from zooter_ray.resources import StageResources
+from zooter_ray.config.resources import StageResources
 
 LLAMA_2_TEMPLATE = "{{ bos_token }}[INST] {% for message in messages %}{{ message.content }}{% endfor %} [/INST]"
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from zooter_ray.config.base import Config
-from zooter_ray.resources import StageResources
+from zooter_ray.config.resources import StageResources
 
 
 class TrainingConfig(Config):

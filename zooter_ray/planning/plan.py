@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zooter_ray.config import RunConfig
+from zooter_ray.config.resources import StageResources, worker_range
 from zooter_ray.errors import ConfigError
 from zooter_ray.planning.calibration import Calibration
 from zooter_ray.planning.cost import Efficiency, Replica, Work
 from zooter_ray.planning.models import shape_of
 from zooter_ray.planning.tables import Gpu, gpu_named
 from zooter_ray.planning.workload import Workload
-from zooter_ray.resources import StageResources, worker_range
 
 CPU = "cpu"
 

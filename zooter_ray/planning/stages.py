@@ -5,11 +5,11 @@ from typing import Any
 
 from zooter_ray.config.generation import DummyEngine, Engine, ExpertConfig, HttpEngine, VllmEngine
 from zooter_ray.config.queries import VICUNA_TEMPLATE, ClustersTagger, InsTagger
+from zooter_ray.config.resources import StageResources, worker_range
 from zooter_ray.experts import engine_groups
 from zooter_ray.planning.cost import Work, generation, pairs, reading, training
 from zooter_ray.planning.models import HALF, bytes_per_parameter
 from zooter_ray.planning.plan import CPU, Line, Plan, Planner, note_of
-from zooter_ray.resources import StageResources, worker_range
 
 MAX_NUM_SEQS = 256  # vLLM's default
 MEMORY_SHARE = 0.92  # vLLM's gpu_memory_utilization

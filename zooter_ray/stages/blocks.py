@@ -20,8 +20,9 @@ from zooter_ray.artifacts import (
     read_table,
     write_manifest,
 )
+from zooter_ray.config.resources import StageResources, worker_range
 from zooter_ray.errors import StageError
-from zooter_ray.resources import StageResources, actor_kwargs, worker_range
+from zooter_ray.resources import actor_kwargs
 from zooter_ray.schemas import REJECTED
 from zooter_ray.timing import Stopwatch
 

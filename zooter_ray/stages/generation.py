@@ -14,10 +14,10 @@ from rich.console import Console
 
 from zooter_ray.artifacts import Unit, is_complete, make_unit, read_manifest, read_table
 from zooter_ray.config.generation import Engine, ExpertConfig, GenerationConfig
+from zooter_ray.config.resources import worker_range
 from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
-from zooter_ray.resources import worker_range
 from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES

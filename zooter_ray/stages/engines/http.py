@@ -9,7 +9,7 @@ from ray.data import Dataset
 
 from zooter_ray.chat import OpenAIChat, Response, api_key_of, messages_of
 from zooter_ray.config.generation import ExpertConfig, HttpEngine
-from zooter_ray.resources import worker_range
+from zooter_ray.config.resources import worker_range
 from zooter_ray.stages.engines.budget import USED_UP, new_purse
 from zooter_ray.stages.engines.ledger import Ledger
 from zooter_ray.stages.engines.requests import Respond, Row, respond_to_blocks

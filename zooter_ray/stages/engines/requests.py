@@ -9,7 +9,8 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from zooter_ray.chat import Response
 from zooter_ray.config.generation import ExpertConfig
-from zooter_ray.resources import StageResources, actor_kwargs, worker_range
+from zooter_ray.config.resources import StageResources, worker_range
+from zooter_ray.resources import actor_kwargs
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages.engines.ledger import DEADLY, Ledger, block_key, row_key
 
