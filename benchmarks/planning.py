@@ -2,8 +2,9 @@
 
 python benchmarks/planning.py --small 60 --large 240 --directory runs/planning
 
-Both runs are the demo with real vLLM engines on the CPU, in fresh directories, one after the other; a directory with
-finished runs is used as it is. `--set` changes the larger run alone, say generation.experts.0.decoding.max_tokens=32.
+Both runs are the demo with real vLLM engines on the CPU, in fresh directories, one after the other; finished runs in
+`small` and `large` of the directory are used as they are. `--set` changes the larger run alone, say
+generation.experts.0.decoding.max_tokens=32.
 Starts and work are compared apart, since starts are most of a small run. The load of the machine is printed, because
 whatever else runs beside one of the two is taken for a change of the machine.
 """
@@ -36,10 +37,11 @@ def run(directory: Path, limit: int, overrides: list[str]) -> None:
     print(f"{directory}: load after {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def predict(small: MeasuredRun, large: MeasuredRun) -> Plan:
-    """The plan of the larger run: its number of queries, but lengths and times as the smaller one has them."""
+def predict(small: MeasuredRun, large: MeasuredRun, known_lengths: bool) -> Plan:
+    """The plan of the larger run: its number of queries, and times (and lengths) as the smaller one has them."""
     cpu = gpu_named("cpu")
-    workload = replace(small.workload, read=large.workload.read, queries=large.workload.queries)
+    lengths = large.workload if known_lengths else small.workload
+    workload = replace(lengths, read=large.workload.read, queries=large.workload.queries)
     return make_plan(Planner(large.config, workload, cpu, 1, calibration=calibration_of(small, cpu, 1, {})))
 
 
@@ -68,13 +70,14 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=60)
     parser.add_argument("--large", type=int, default=240)
     parser.add_argument("--directory", type=Path, default=Path("runs/planning"))
+    parser.add_argument("--known-lengths", action="store_true", help="take the larger run's lengths as known")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     arguments = parser.parse_args()
     small, large = (arguments.directory / name for name in ("small", "large"))
     run(small, arguments.small, [])
     run(large, arguments.large, arguments.overrides)
     large_run = read_run(str(large))
-    show(predict(read_run(str(small)), large_run), large_run)
+    show(predict(read_run(str(small)), large_run, arguments.known_lengths), large_run)
 
 
 if __name__ == "__main__":
