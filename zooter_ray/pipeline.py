@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import ray
 from rich.console import Console
@@ -224,7 +223,8 @@ def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolRepo
     learned = table.filter(pa.compute.not_equal(table["split"], "eval"))
     if not learned.num_rows:
         raise StageError("no training query has a reward from every expert, so there is nothing to learn from")
-    return pool_report(experts, np.array(learned["rewards"].to_pylist()), learned["source"].to_pylist(), shown)
+    rewards_QM = learned["rewards"].combine_chunks().flatten().to_numpy().reshape(learned.num_rows, len(experts))
+    return pool_report(experts, rewards_QM, learned["source"].to_pylist(), shown)
 
 
 def show_pool(report: PoolReport, shown: dict[str, str], console: Console) -> None:
