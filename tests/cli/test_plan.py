@@ -2,15 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from rich.console import Console
 
-from zooter_ray import pipeline
 from zooter_ray.cli.main import main
-from zooter_ray.config import RunConfig
 
 CONFIGS = Path(__file__).parents[2] / "jobs/configs"
 PAPER = ["plan", "--config", str(CONFIGS / "paper.yaml"), "--gpus", "8", "--gpu", "A100-80G"]
@@ -72,25 +67,3 @@ def test_a_run_that_stopped_early_calibrates_nothing(capsys: pytest.CaptureFixtu
     (tmp_path / "config.yaml").write_text((CONFIGS / "demo.yaml").read_text())
     assert main([*PAPER, "--queries", "10", "--measured", str(tmp_path)]) == 2
     assert f"{tmp_path} holds no finished run: its last stage was generation" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_finished_run_calibrates_the_plan_of_its_own_config(
-    settings: dict[str, Any], console: Console, tmp_path: Path, ray_session: None
-) -> None:
-    for expert in settings["generation"]["experts"]:
-        expert["engine"].update(first_token_s=0.05, per_token_s=0.01)
-    config = RunConfig.model_validate(settings)
-    pipeline.run(config, console)
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
-    command = ["plan", "--config", str(tmp_path / "run.yaml"), "--gpus", "1", "--gpu", "cpu"]
-    output = tmp_path / "plan.json"
-    assert main([*command, "--measured", config.run_dir, "--output", str(output)]) == 0
-    lines = {line["unit"]: line for line in json.loads(output.read_text())["lines"]}
-    (timing,) = (Path(config.run_dir) / "02_responses" / "namer").glob("*/timing.json")
-    seconds = json.loads(timing.read_text())["seconds"]
-    (other,) = (Path(config.run_dir) / "02_responses" / "adder").glob("*/timing.json")
-    # Both experts are simulated, so that calibration knows them as one: the plan has the time of both together.
-    both = seconds + json.loads(other.read_text())["seconds"]
-    assert lines["adder"]["tokens_out"] == 36 * 4
-    assert lines["adder"]["wall_s"] + lines["namer"]["wall_s"] == pytest.approx(both, rel=0.5)

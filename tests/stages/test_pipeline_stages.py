@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from rich.console import Console
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from zooter_ray import pipeline
 from zooter_ray.artifacts import read_json, read_table
+from zooter_ray.cli.main import main
 from zooter_ray.config import RunConfig
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.router.directory import read_card
@@ -28,6 +30,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def run_once(finished: dict[str, Any], settings: dict[str, Any], console: Console) -> tuple[RunConfig, Any]:
     """One run for all tests of this file; it is complete from the second call on."""
+    for expert in settings["generation"]["experts"]:
+        expert["engine"].update(first_token_s=0.05, per_token_s=0.01)
     finished.setdefault("settings", settings)
     config = RunConfig.model_validate(finished["settings"])
     return config, pipeline.run(config, console)
@@ -108,3 +112,21 @@ def test_a_second_run_makes_nothing_anew(finished: dict[str, Any], settings: dic
     assert again == first
     assert times() == before
     assert json.loads(Path(config.run_dir, "run.json").read_text()) == first.paths
+
+
+def test_a_finished_run_calibrates_the_plan_of_its_own_config(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console, tmp_path: Path
+) -> None:
+    config, _ = run_once(finished, settings, console)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(finished["settings"]))
+    command = ["plan", "--config", str(tmp_path / "run.yaml"), "--gpus", "1", "--gpu", "cpu"]
+    output = tmp_path / "plan.json"
+    assert main([*command, "--measured", config.run_dir, "--output", str(output)]) == 0
+    lines = {line["unit"]: line for line in json.loads(output.read_text())["lines"]}
+    (timing,) = (Path(config.run_dir) / "02_responses" / "namer").glob("*/timing.json")
+    seconds = json.loads(timing.read_text())["seconds"]
+    (other,) = (Path(config.run_dir) / "02_responses" / "adder").glob("*/timing.json")
+    # Both experts are simulated, so that calibration knows them as one: the plan has the time of both together.
+    both = seconds + json.loads(other.read_text())["seconds"]
+    assert lines["adder"]["tokens_out"] == 36 * 4
+    assert lines["adder"]["wall_s"] + lines["namer"]["wall_s"] == pytest.approx(both, rel=0.5)
