@@ -1,5 +1,6 @@
 """An engine and a node that die in the middle of generation: every (query, expert, sample) is there once."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -71,9 +72,10 @@ def test_an_engine_that_is_killed_is_started_anew(settings: dict[str, Any], tmp_
         while not any(parts(unit.path) for unit in units.values()):
             time.sleep(0.02)
         for process in psutil.Process().children(recursive=True):
-            if "EngineCore" in process.name() or "EngineCore" in " ".join(process.cmdline()):
-                process.kill()
-                killed.append(process.pid)
+            with contextlib.suppress(psutil.NoSuchProcess):  # others may end meanwhile
+                if "EngineCore" in process.name() or "EngineCore" in " ".join(process.cmdline()):
+                    process.kill()
+                    killed.append(process.pid)
 
     killer = threading.Thread(target=kill_engine)
     killer.start()
