@@ -6,9 +6,9 @@ itself (Gemma's `<bos>`, say), so tokenising adds none: each stands there exactl
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import jinja2
 
@@ -37,14 +37,6 @@ class Prompt:
 
 
 Message = dict[str, Any]  # role, content, and what tools need
-
-
-class Generate(Protocol):
-    """Whatever answers messages: an engine, seen from domain code that must not know which."""
-
-    def __call__(self, conversations: Sequence[list[Message]], decoding: Decoding) -> list[Response]:
-        """Answer each conversation, in order."""
-        ...
 
 
 def messages_of(expert: ExpertConfig, query: str) -> list[Message]:
