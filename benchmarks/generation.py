@@ -1,9 +1,9 @@
-"""Generation under Ray Data LLM against plain vLLM `LLM.chat`, on the same prompts in one run.
+"""Generation under Ray Data LLM against plain vLLM `LLM.chat`, on the same prompts in one run, once engines are up.
 
-python benchmarks/generation.py --few 128 --many 640 --tokens 48 --rounds 2
+python benchmarks/generation.py --prompts 640 --tokens 48 --rounds 2
 
-Each side runs a few and many prompts; tokens/s after start-up is the difference of tokens over the difference of
-times, so that starting the engine, its first slow requests and the last, emptying batch cancel out on both sides.
+Plain vLLM is timed from the call that hands all prompts to a fresh engine to its return; Ray from the first request
+that reaches a fresh engine to the commit of the last block.
 """
 
 import argparse
@@ -19,8 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 import ray
 from rich.console import Console
+from simulated import commit_times
 
-from zooter_ray.artifacts import make_unit, read_table
+from zooter_ray.artifacts import make_unit, parts, read_part, read_table
 from zooter_ray.config import load_config
 from zooter_ray.config.generation import ExpertConfig, VllmEngine
 from zooter_ray.package_models import resolve_source
@@ -57,11 +58,16 @@ def under_ray(count: int, tokens: int) -> tuple[int, float]:
     blocks = [pa.Table.from_pylist(rows[start : start + 64], schema) for start in range(0, count, 64)]
     with tempfile.TemporaryDirectory() as directory, connected(load_config(DEMO).ray):
         unit = make_unit(directory, "02_responses", expert.id, {})
-        started = time.perf_counter()
         dataset = vllm_engine.generate(ray.data.from_arrow(blocks), engine, [expert], new_ledger([unit], 2))
         track(committed_rows(dataset, {expert.id: unit}, RESPONSES), count, "ray", Console(file=io.StringIO()))
-        seconds = time.perf_counter() - started
-        return sum(read_table(unit.path, RESPONSES, ["generated_tokens"])["generated_tokens"].to_pylist()), seconds
+        made = read_table(unit.path, RESPONSES, ["generated_tokens"])["generated_tokens"].to_pylist()
+        return sum(made), max(commit_times({expert.id: unit})) - min(map(asked_at, parts(unit.path)))
+
+
+def asked_at(part: str) -> float:
+    """When the engine was asked for the rows of a block: it is committed as its slowest row is there."""
+    (slowest,) = read_part(part, RESPONSES, ["seconds"]).group_by([]).aggregate([("seconds", "max")])["seconds_max"]
+    return Path(part).stat().st_mtime - float(slowest.as_py())
 
 
 def plain(count: int, tokens: int) -> tuple[int, float]:
@@ -70,43 +76,40 @@ def plain(count: int, tokens: int) -> tuple[int, float]:
 
     engine, _ = expert_of(tokens)
     os.environ.update(load_config(DEMO).ray.env_vars)
-    started = time.perf_counter()
     llm = LLM(
         resolve_source(engine.source), dtype=engine.dtype, max_model_len=engine.max_model_len, **engine.engine_kwargs
     )
     conversations = [[{"role": "user", "content": query(i)}] for i in range(count)]
+    started = time.perf_counter()
     outputs = llm.chat(conversations, SamplingParams(temperature=0, max_tokens=tokens), use_tqdm=False)
     return sum(len(output.outputs[0].token_ids) for output in outputs), time.perf_counter() - started
 
 
-def in_a_process(side: str, count: int, tokens: int) -> tuple[int, float]:
-    command = [sys.executable, __file__, "--side", side, "--many", str(count), "--tokens", str(tokens)]
+def in_a_process(side: str, prompts: int, tokens: int) -> tuple[int, float]:
+    command = [sys.executable, __file__, "--side", side, "--prompts", str(prompts), "--tokens", str(tokens)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     found = json.loads(result.stdout.splitlines()[-1])
     return found["tokens"], found["seconds"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--few", type=int, default=128)
-    parser.add_argument("--many", type=int, default=640)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=640)
     parser.add_argument("--tokens", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--side", choices=["ray", "plain"])
     arguments = parser.parse_args()
     if arguments.side:
-        made, seconds = {"ray": under_ray, "plain": plain}[arguments.side](arguments.many, arguments.tokens)
+        made, seconds = {"ray": under_ray, "plain": plain}[arguments.side](arguments.prompts, arguments.tokens)
         print(json.dumps({"tokens": made, "seconds": seconds}), flush=True)
         return
     for number in range(arguments.rounds):
         speed = {}
         for side in ("plain", "ray"):
-            few, many = (in_a_process(side, count, arguments.tokens) for count in (arguments.few, arguments.many))
-            speed[side] = (many[0] - few[0]) / (many[1] - few[1])
-            print(
-                f"round {number}: {side}: few {few}, many {many}, {speed[side]:.0f} tokens/s after start-up", flush=True
-            )
-        print(f"round {number}: ray / plain = {speed['ray'] / speed['plain']:.2f}", flush=True)
+            made, seconds = in_a_process(side, arguments.prompts, arguments.tokens)
+            speed[side] = made / seconds
+            print(f"round {number}: {side}: {made} tokens in {seconds:.1f} s, {speed[side]:.0f} tokens/s", flush=True)
+        print(f"round {number}: ray / plain = {speed['ray'] / speed['plain']:.3f}", flush=True)
 
 
 if __name__ == "__main__":

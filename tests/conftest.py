@@ -18,8 +18,11 @@ from zooter_ray.progress import new_console
 
 
 def pytest_configure() -> None:
-    """Serve reads its environment when it is imported, and every process inherits it from the Ray that is started."""
-    os.environ.update(FAST_PATH)
+    """Serve reads its environment when it is imported, and every process inherits it from the Ray that is started.
+
+    Ray Train looks at its workers every two seconds, and an epoch of a tiny router is over in far less.
+    """
+    os.environ.update(FAST_PATH, RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2")
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +37,8 @@ def console() -> Console:
     return new_console(io.StringIO(), width=120)
 
 
-@pytest.fixture
-def queries_file(tmp_path: Path) -> Path:
+def write_queries(path: Path) -> Path:
     """24 training and 12 evaluation queries over two sources, with references."""
-    path = tmp_path / "queries.jsonl"
     rows = [
         {
             "query_id": f"{source}/{number:03}",
@@ -55,16 +56,15 @@ def queries_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def settings(tmp_path: Path, queries_file: Path) -> dict[str, Any]:
-    """A run over `queries_file` with two simulated experts, each good at one source."""
+def small_run(run_dir: Path, queries: Path) -> dict[str, Any]:
+    """A run over such queries with two simulated experts, each good at one source."""
     return {
-        "run_dir": str(tmp_path / "run"),
+        "run_dir": str(run_dir),
         "ray": {"num_cpus": 8},
         "queries": {
             "sources": [
                 {
-                    "kind": "file", "name": "test", "path": str(queries_file), "source_column": "kind",
+                    "kind": "file", "name": "test", "path": str(queries), "source_column": "kind",
                     "reference_column": "reference", "split_column": "split",
                 }
             ],
@@ -81,6 +81,16 @@ def settings(tmp_path: Path, queries_file: Path) -> dict[str, Any]:
         "training": {"epochs": 1, "max_length": 32, "batch_size": 8},
         "evaluation": {"draws": 200},
     }  # fmt: skip
+
+
+@pytest.fixture
+def queries_file(tmp_path: Path) -> Path:
+    return write_queries(tmp_path / "queries.jsonl")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, queries_file: Path) -> dict[str, Any]:
+    return small_run(tmp_path / "run", queries_file)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ PORT, DASHBOARD_PORT = 26379, 28265
 ADDRESS, DASHBOARD = f"127.0.0.1:{PORT}", f"http://127.0.0.1:{DASHBOARD_PORT}"
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Token authentication on, and this environment's Python first on the PATH, as a job's `python` is found there."""
-    token = tmp_path / "token"
+    token = tmp_path_factory.mktemp("token") / "token"
     token.write_text("0" * 32)
     token.chmod(0o600)
     inherited = {name: value for name, value in os.environ.items() if name not in {"RAY_ADDRESS", *FAST_PATH}}
@@ -32,18 +32,19 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A head node that ends with the test."""
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[None]:
+    """A head node that ends with the tests."""
+    log_file = tmp_path_factory.mktemp("cluster") / "head.log"
     command = [
         "ray", "start", "--head", "--block", f"--port={PORT}", f"--dashboard-port={DASHBOARD_PORT}", "--num-cpus=8",
         "--include-dashboard=true", "--disable-usage-stats", "--ray-client-server-port=26001",
         "--dashboard-agent-listen-port=26365", "--min-worker-port=30000", "--max-worker-port=30999",
     ]  # fmt: skip
-    with (tmp_path / "head.log").open("wb") as log:
+    with log_file.open("wb") as log:
         head = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
-            wait_for_dashboard(environment, tmp_path / "head.log")
+            wait_for_dashboard(environment, log_file)
             yield
         finally:
             # At once: a head that is asked politely takes half a minute.

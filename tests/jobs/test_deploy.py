@@ -54,16 +54,6 @@ def status(environment: dict[str, str]) -> str:
     return subprocess.run(["serve", "status"], env=environment, check=True, capture_output=True, text=True).stdout
 
 
-def test_serve_deploy(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
-    deploy(args, environment, tmp_path)
-    wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
-    assert ask(f"http://127.0.0.1:{PORT}") in ("adder", "namer")
-
-    deploy({**args, "config": "gone.yaml"}, environment, tmp_path)
-    wait_until(lambda: "DEPLOY_FAILED" in status(environment), 120)
-    assert "config file gone.yaml does not exist in /" in status(environment), "a path is looked for on the cluster"
-
-
 def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
     start = ["serve", "start", "--http-host", "127.0.0.1", "--http-port", str(PORT)]
     run = ["serve", "run", "serve_app.app:build_app", "config=config.yaml", f"router={args['router']}"]
@@ -80,3 +70,13 @@ def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: 
         assert process.wait(60) == 0
     finally:
         process.kill()
+
+
+def test_serve_deploy(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
+    deploy(args, environment, tmp_path)
+    wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
+    assert ask(f"http://127.0.0.1:{PORT}") in ("adder", "namer")
+
+    deploy({**args, "config": "gone.yaml"}, environment, tmp_path)
+    wait_until(lambda: "DEPLOY_FAILED" in status(environment), 120)
+    assert "config file gone.yaml does not exist in /" in status(environment), "a path is looked for on the cluster"

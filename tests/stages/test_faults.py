@@ -14,7 +14,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from tests.stages.test_vllm import vllm_config
+from tests.stages.conftest import with_smollm2
 from zooter_ray import pipeline
 from zooter_ray.artifacts import parts, read_table
 from zooter_ray.config import RunConfig
@@ -59,12 +59,12 @@ def test_a_node_that_is_lost_takes_no_response_with_it(
 
 
 @pytest.mark.vllm
-@pytest.mark.usefixtures("ray_session")
-def test_an_engine_that_is_killed_is_started_anew(settings: dict[str, Any], tmp_path: Path, console: Console) -> None:
+def test_an_engine_that_is_killed_is_started_anew(
+    settings: dict[str, Any], vllm_run: tuple[RunConfig, pipeline.RunResult], console: Console
+) -> None:
+    settings = with_smollm2(settings)
     settings["generation"]["block_rows"] = 4
-    config = vllm_config(settings)
-    whole = config.model_copy(update={"run_dir": str(tmp_path / "whole")})
-    pipeline.run(whole, console, until="generation")
+    config = RunConfig.model_validate(settings)
     units = generation.units(config.generation, queries.unit(config.queries, config.run_dir), config.run_dir)
     killed: list[int] = []
 
@@ -82,7 +82,8 @@ def test_an_engine_that_is_killed_is_started_anew(settings: dict[str, Any], tmp_
     pipeline.run(config, console, until="generation")
     killer.join()
     assert killed
-    found, expected = responses(config), responses(whole)
+    found = responses(config)
+    expected = {key: text for key, text in responses(vllm_run[0]).items() if key[0] != "remote"}
     assert found.keys() == expected.keys()
     same = sum(found[key] == expected[key] for key in expected)
     print(f"an engine killed in the middle: {same} of {len(expected)} greedy responses are the same as in a whole run")

@@ -24,7 +24,7 @@ from zooter_ray.stages import labeling, training
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
-EPOCHS = 6  # Ray Train takes two seconds to see each of them: time enough to kill the worker in between
+EPOCHS = 4
 LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)
 
 
@@ -93,8 +93,9 @@ def test_the_best_epoch_is_kept(one_worker: tuple[Path, Unit], console: Console)
 
 
 def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(
-    one_worker: tuple[Path, Unit], console: Console
+    one_worker: tuple[Path, Unit], console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "1")  # an epoch: time enough to kill the worker in between
     folder, unharmed = one_worker
     killed: list[int] = []
     killer = threading.Thread(target=kill_worker_after_a_checkpoint, args=(folder / "killed", killed))

@@ -1,54 +1,37 @@
-"""One real engine: SmolLM2 in vLLM under Ray Data LLM, few tokens, the whole loop."""
+"""A real engine: SmolLM2 in vLLM under Ray Data LLM, few tokens, beside an endpoint and as the judge of both."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from transformers import AutoTokenizer
 
 from zooter_ray import pipeline
-from zooter_ray.artifacts import read_json, read_manifest, read_table
+from zooter_ray.artifacts import Unit, read_json, read_manifest, read_table
 from zooter_ray.chat import fit_prompt
-from zooter_ray.config import RunConfig, load_config
+from zooter_ray.config import RunConfig
 from zooter_ray.package_models import resolve_source
-from zooter_ray.schemas import RESPONSES
-from zooter_ray.stages import generation, queries
+from zooter_ray.schemas import REJECTED, RESPONSES, REWARDS
+from zooter_ray.stages import generation, queries, scoring
 
-pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow, pytest.mark.vllm]
-
-DEMO = Path(__file__).parents[2] / "jobs/configs/demo.yaml"
-
-
-def vllm_config(settings: dict[str, Any]) -> RunConfig:
-    """The test's queries, answered by the demo's SmolLM2 and a prompt variant of it."""
-    demo = load_config(DEMO).model_dump(mode="json")
-    smollm2 = demo["generation"]["experts"][0]
-    smollm2["decoding"]["max_tokens"] = 8
-    smollm2["engine"]["max_model_len"] = 128
-    brief = {
-        "id": "smollm2-brief",
-        "same_weights_as": "smollm2",
-        "system_prompt": "Be brief.",
-        "decoding": smollm2["decoding"],
-    }
-    settings["ray"] = demo["ray"]
-    settings["generation"] = {"experts": [smollm2, brief], "block_rows": 16}
-    return RunConfig.model_validate(settings)
+pytestmark = [pytest.mark.slow, pytest.mark.vllm]
+Run = tuple[RunConfig, pipeline.RunResult]
 
 
-def test_smollm2_goes_through_every_stage(settings: dict[str, Any], console: Console, queries_file: Path) -> None:
-    with queries_file.open("a") as file:
-        long = {"query_id": "long", "query": "very " * 200 + "long", "kind": "sums", "split": "train"}
-        file.write(json.dumps(long | {"reference": {"check": "number", "answer": 1}}) + "\n")
-    config = vllm_config(settings)
-    result = pipeline.run(config, console)
+def response_units(config: RunConfig) -> dict[str, Unit]:
+    return generation.units(config.generation, queries.unit(config.queries, config.run_dir), config.run_dir)
 
-    units = generation.units(config.generation, queries.unit(config.queries, config.run_dir), config.run_dir)
+
+def rows_of(unit: Unit) -> list[dict[str, Any]]:
+    return read_table(unit.path, RESPONSES).to_pylist()
+
+
+def test_an_engine_answers_every_query_that_fits_once_from_the_prompt_meant_for_it(vllm_run: Run) -> None:
+    config, _ = vllm_run
+    units = response_units(config)
     tokenizer = AutoTokenizer.from_pretrained(resolve_source("package:smollm2-135m-instruct"))
-    for expert in config.generation.experts:
-        rows = read_table(units[expert.id].path, RESPONSES).to_pylist()
+    for expert in config.generation.experts[:2]:
+        rows = rows_of(units[expert.id])
         assert len({row["query_id"] for row in rows}) == len(rows) == 36
         assert all(row["response"] and 0 < row["generated_tokens"] <= 8 and row["seconds"] > 0 for row in rows)
         assert all(
@@ -57,9 +40,34 @@ def test_smollm2_goes_through_every_stage(settings: dict[str, Any], console: Con
         (reason,) = read_manifest(units[expert.id])["dropped"]
         assert "leaves room for 120" in reason
 
-    report = read_json(result.report)
-    assert {method["method"] for method in report["methods"]} == {
-        "random", "smollm2", "smollm2-brief", "best single", "best per source", "best per tag", "nearest neighbours",
-        "reward ranking: reference", "zooter", "oracle",
+
+def test_an_endpoint_answers_beside_it(vllm_run: Run) -> None:
+    rows = rows_of(response_units(vllm_run[0])["remote"])
+    assert len({row["query_id"] for row in rows}) == len(rows) == 37
+    assert all(row["response"].startswith("echo: ") for row in rows)
+
+
+def test_an_engine_judges_all_of_them(vllm_run: Run) -> None:
+    config, _ = vllm_run
+    responses = response_units(config)
+    judged = scoring.units(config.scoring, responses, config.run_dir)["judge"]
+    for expert, unit in judged.items():
+        rewards = read_table(unit.path, REWARDS)["reward"].to_pylist()
+        assert rewards
+        assert all(1 <= reward <= 9 for reward in rewards)
+        dropped = read_manifest(unit)["dropped"]
+        assert len(rewards) + sum(dropped.values()) == len(rows_of(responses[expert]))
+        assert set(dropped) <= {"no rating in the judge's reply"}
+        assert all(row["detail"] is not None for row in read_table(unit.rejected, REJECTED).to_pylist())
+    (supervision,) = Path(config.run_dir, "04_labels/supervision").iterdir()
+    (pair,) = read_json(f"{supervision}/supervision.json")["agreement"]
+    assert (pair["first"], pair["second"]) == ("reference", "judge")
+
+
+def test_the_report_compares_the_router_with_all_that_is_known(vllm_run: Run) -> None:
+    report = read_json(vllm_run[1].report)
+    assert {method["method"] for method in report["methods"]} >= {
+        "random", "smollm2", "smollm2-brief", "remote", "best single", "best per source", "best per tag",
+        "nearest neighbours", "reward ranking: reference", "zooter", "oracle",
     }  # fmt: skip
     assert "smollm2-brief (same weights as smollm2)" in [method["shown"] for method in report["methods"]]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ray.llm._internal.batch.stages.vllm_engine_stage import vLLMEngineStageUDF
+from vllm.sampling_params import RequestOutputKind
 
 from zooter_ray.stages.engines.ledger import DEADLY, Ledger, block_key, row_key
 
@@ -37,11 +38,17 @@ class LedgeredEngine(vLLMEngineStageUDF):  # type: ignore[misc]
                 self.changed.notify_all()
         self.ledger.strike(key)
 
+    async def _generate_with_error_handling(self, row: dict[str, Any], batch_uuid: uuid.UUID) -> dict[str, Any]:
+        """Answer a row; the engine tells its reply as a whole, not again with every token."""
+        row["sampling_params"]["output_kind"] = RequestOutputKind.FINAL_ONLY
+        answer: dict[str, Any] = await super()._generate_with_error_handling(row, batch_uuid)
+        return answer
+
     async def _alone(self, row: dict[str, Any]) -> dict[str, Any]:
         """Answer a row that has the engine for itself, unless engines died on it too often."""
         deaths = self.ledger.take(row_key(row))
         if deaths >= self.ledger.attempts:
             row = {**row, "tokenized_prompt": []}  # which the engine refuses at once
-        answer: dict[str, Any] = await self._generate_with_error_handling(row, uuid.uuid4())
+        answer = await self._generate_with_error_handling(row, uuid.uuid4())
         self.ledger.strike(row_key(row))
         return answer if deaths < self.ledger.attempts else {**answer, "__inference_error__": DEADLY.format(deaths)}

@@ -59,6 +59,8 @@ def processor_config(engine: VllmEngine, source: str) -> Any:
         },
         batch_size=engine.batch_size,
         max_concurrent_batches=engine.concurrent_batches,
+        # All rows in hand wait inside the engine, which then fills the place of a finished one at its next step.
+        max_pending_requests=engine.batch_size * engine.concurrent_batches,
         should_continue_on_error=True,
         chat_template_stage=False,
         tokenize_stage=False,

@@ -1,0 +1,59 @@
+"""One run with real engines, for all tests that look at what came of it."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.conftest import small_run, write_queries
+from tests.stages.endpoint import serving
+from zooter_ray import pipeline
+from zooter_ray.config import RunConfig, load_config
+
+DEMO = Path(__file__).parents[2] / "jobs/configs/demo.yaml"
+
+
+def with_smollm2(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, answered by the demo's SmolLM2 in few tokens and by a prompt variant of it."""
+    demo = load_config(DEMO).model_dump(mode="json")
+    smollm2 = demo["generation"]["experts"][0]
+    smollm2["decoding"]["max_tokens"] = 8
+    smollm2["engine"]["max_model_len"] = 128
+    brief = {
+        "id": "smollm2-brief",
+        "same_weights_as": "smollm2",
+        "system_prompt": "Be brief.",
+        "decoding": smollm2["decoding"],
+    }
+    return {**settings, "ray": demo["ray"], "generation": {"experts": [smollm2, brief], "block_rows": 16}}
+
+
+def judge(engine: dict[str, Any]) -> dict[str, Any]:
+    """A reward model: an engine that is asked for a digit."""
+    return {
+        "id": "judge", "kind": "generative", "engine": {**engine, "max_model_len": 512}, "chat_template": None,
+        "prompt": "Rate this response from 1 to 9: {response}\nQuery: {query}\nWrite the number only.", "scale": (1, 9),
+        "rating": r"(\d)", "decoding": {"temperature": 0, "max_tokens": 8}, "attempts": 2,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def vllm_run(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, pipeline.RunResult]:
+    """The whole loop: SmolLM2 in vLLM beside an endpoint, SmolLM2 as a judge of both, and a query too long for it."""
+    directory = tmp_path_factory.mktemp("vllm")
+    queries = write_queries(directory / "queries.jsonl")
+    with queries.open("a") as file:
+        long = {"query_id": "long", "query": "very " * 200 + "long", "kind": "sums", "split": "train"}
+        file.write(json.dumps(long | {"reference": {"check": "number", "answer": 1}}) + "\n")
+    settings = with_smollm2(small_run(directory / "run", queries))
+    with serving(lambda query, _: f"echo: {query}") as endpoint:
+        remote = {"id": "remote", "engine": {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}}
+        settings["generation"]["experts"].append(remote)
+        settings["generation"]["side_by_side"] = True
+        settings["scoring"]["reward_models"].append(judge(settings["generation"]["experts"][0]["engine"]))
+        settings["labeling"]["reward_model"] = "reference"
+        config = RunConfig.model_validate(settings)
+        return config, pipeline.run(config, Console(file=io.StringIO()))
