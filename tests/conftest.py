@@ -25,6 +25,11 @@ def pytest_configure() -> None:
     os.environ.update(FAST_PATH, RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The service last: Serve's processes live until the end, and would take their share of every other test's time."""
+    items.sort(key=lambda item: "serve_app" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """With a GPU by name alone: what asks for one runs on it, and finds that it is a CPU."""

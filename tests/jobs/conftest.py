@@ -16,7 +16,7 @@ PORT, DASHBOARD_PORT = 26379, 28265
 ADDRESS, DASHBOARD = f"127.0.0.1:{PORT}", f"http://127.0.0.1:{DASHBOARD_PORT}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Token authentication on, and this environment's Python first on the PATH, as a job's `python` is found there."""
     token = tmp_path_factory.mktemp("token") / "token"
@@ -32,7 +32,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[None]:
     """A head node that ends with the tests."""
     log_file = tmp_path_factory.mktemp("cluster") / "head.log"

@@ -1,4 +1,4 @@
-"""The service on a real local cluster, started with Serve's own commands as the README says."""
+"""Jobs and the service on a real local cluster, started with Ray's own commands as the README says."""
 
 import signal
 import subprocess
@@ -13,11 +13,39 @@ import yaml
 from tests.jobs.conftest import ADDRESS
 from tests.serve_app.conftest import wait_until
 from tests.tiny_models import save_router
+from zooter_ray.artifacts import read_json
 
-pytestmark = [pytest.mark.slow, pytest.mark.extended, pytest.mark.usefixtures("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
-DEPLOYED = Path(__file__).parents[2] / "serve_app/configs/demo.yaml"
+ROOT = Path(__file__).parents[2]
+DEPLOYED = ROOT / "serve_app/configs/demo.yaml"
 PORT = 28000
+
+
+def submit(environment: dict[str, str], *entrypoint: str) -> tuple[int, str]:
+    """Exit code and output of `ray job submit`, which waits for the job and prints its log."""
+    command = ["ray", "job", "submit", "--working-dir", ".", "--", "python", *entrypoint]
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return result.returncode, result.stdout
+
+
+def test_a_submitted_job_succeeds_and_a_bad_one_fails_in_one_sentence(
+    environment: dict[str, str], settings: dict[str, Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    code, output = submit(environment, "jobs/run.py", "--config", str(config))
+    assert code == 0, output
+    assert "succeeded" in output
+    paths = read_json(f"{settings['run_dir']}/run.json")
+    assert read_json(f"{paths['evaluation']}/report.json")["rows"] == 12
+
+    code, output = submit(environment, "jobs/queries.py", "--config", str(config), "--set", "queries.sede=1")
+    assert code != 0
+    assert "unknown key 'queries.sede'; did you mean 'seed'?" in output
+    assert 'File "' not in output
 
 
 @pytest.fixture
@@ -54,6 +82,7 @@ def status(environment: dict[str, str]) -> str:
     return subprocess.run(["serve", "status"], env=environment, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.extended
 def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
     start = ["serve", "start", "--http-host", "127.0.0.1", "--http-port", str(PORT)]
     run = ["serve", "run", "serve_app.app:build_app", "config=config.yaml", f"router={args['router']}"]
@@ -72,6 +101,7 @@ def test_serve_run(args: dict[str, str], environment: dict[str, str], tmp_path: 
         process.kill()
 
 
+@pytest.mark.extended
 def test_serve_deploy(args: dict[str, str], environment: dict[str, str], tmp_path: Path) -> None:
     deploy(args, environment, tmp_path)
     wait_until(lambda: is_ready(f"http://127.0.0.1:{PORT}"), 120)
