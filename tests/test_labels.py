@@ -4,6 +4,7 @@ The rewards are logarithms, so that softmax gives plain fractions: softmax(ln a,
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from zooter_ray.labels import (
     enhance,
     has_preference,
     label_table,
+    labelled,
     moments,
     sample_labels,
     standardise,
@@ -50,7 +52,7 @@ def soft_labels(
     texts = ([f"q{row}" for row in range(rows)], ["query"] * rows, ["all"] * rows)
     experts = [f"expert {m}" for m in range(rewards_QM.shape[1])]
     given_rows = Outcomes(experts, *texts, tags, splits, rewards_QM, None, None)
-    means = tag_means(training_partials(given_rows, temperature))
+    means = tag_means(training_partials(given_rows, LabelingConfig(temperature=temperature)))
     return enhance(sample_labels(rewards_QM, temperature), tags, means, beta)
 
 
@@ -343,3 +345,14 @@ def test_the_weighted_mean_weighs_standardised_rewards() -> None:
     over = {name: moments(rewards_QM) for name, rewards_QM in rewards.items()}
     # a: -1, 1; b: 1, -1; (3 x -1 + 1 x 1) / 4.
     np.testing.assert_allclose(weighted_mean(rewards, over, {"a": 3.0, "b": 1.0}), [[-0.5, 0.5]])
+
+
+def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
+    rewards_QM = logs((1, 3), (3, 1))
+    given_rows = replace(outcomes(2, ["train"] * 2), rewards_QM=rewards_QM, tags=[[], []])
+    config = LabelingConfig(beta=0.5, source_as_tag=True)
+    means = tag_means(training_partials(given_rows, config))
+    assert {tag: mean.tolist() for tag, mean in means.items()} == {"source maths": pytest.approx([0.5, 0.5])}
+    table = labelled(given_rows, means, config)
+    assert table["label"].to_pylist() == [pytest.approx([0.375, 0.625]), pytest.approx([0.625, 0.375])]
+    assert table["tags"].to_pylist() == [[], []]

@@ -81,12 +81,20 @@ def enhance(
     return enhanced_QM
 
 
-def training_partials(outcomes: Outcomes, temperature: float) -> dict[str, TagPartial]:
+def smoothing_tags(outcomes: Outcomes, config: LabelingConfig) -> list[list[str]]:
+    """The tags whose means smooth labels: a query's own, and its source if that counts as one."""
+    if not config.source_as_tag:
+        return outcomes.tags
+    return [[*tags, f"source {source}"] for tags, source in zip(outcomes.tags, outcomes.sources, strict=True)]
+
+
+def training_partials(outcomes: Outcomes, config: LabelingConfig) -> dict[str, TagPartial]:
     """Tag partials of the rows that are learned from: those of the split `train` that carry a preference."""
     learns_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
     index = np.flatnonzero(learns_Q & has_preference(outcomes.rewards_QM))
-    labels_QM = sample_labels(outcomes.rewards_QM[index], temperature)
-    return tag_partials(labels_QM, [outcomes.tags[row] for row in index])
+    labels_QM = sample_labels(outcomes.rewards_QM[index], config.temperature)
+    tags = smoothing_tags(outcomes, config)
+    return tag_partials(labels_QM, [tags[row] for row in index])
 
 
 def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
@@ -103,12 +111,13 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
-    return labelled(split, tag_means(training_partials(split, config.temperature)), config)
+    return labelled(split, tag_means(training_partials(split, config)), config)
 
 
 def labelled(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels under these tag means, as a table of schemas.LABELS."""
-    labels_QM = enhance(sample_labels(outcomes.rewards_QM, config.temperature), outcomes.tags, means, config.beta)
+    sample_QM = sample_labels(outcomes.rewards_QM, config.temperature)
+    labels_QM = enhance(sample_QM, smoothing_tags(outcomes, config), means, config.beta)
     columns = {
         "query_id": outcomes.query_ids,
         "query": outcomes.queries,

@@ -1,5 +1,7 @@
 """From labelled queries to batches, for one worker and for several."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_models import encoder_tokenizer
-from zooter_ray.router.data import TOKENS, TokenRows, hard_labels, share, steps, steps_per_epoch, tokenise
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.router.data import (
+    TOKENS,
+    TokenRows,
+    balance,
+    hard_labels,
+    passes,
+    share,
+    steps,
+    steps_per_epoch,
+    tokenise,
+)
 from zooter_ray.schemas import LABELS
 
 PAD = 0
@@ -17,7 +30,14 @@ PAD = 0
 def token_table(lengths: list[int], split: str = "train") -> pa.Table:
     """Row n has n + 10 as all of its tokens and n in its label."""
     rows = [
-        {"token_ids": [row + 10] * length, "label": [float(row), 0.5], "split": split}
+        {
+            "token_ids": [row + 10] * length,
+            "label": [float(row), 0.5],
+            "value": [1.0, 0.0],
+            "weight": 1.0,
+            "source": "all",
+            "split": split,
+        }
         for row, length in enumerate(lengths)
     ]
     return pa.Table.from_pylist(rows, schema=TOKENS)
@@ -30,7 +50,7 @@ def token_rows(lengths: list[int]) -> TokenRows:
 # The table
 
 
-def label_table(*rows: tuple[str, str, str]) -> pa.Table:
+def label_table(*rows: tuple[str, str, str], **changed: Any) -> pa.Table:
     filled = [
         {
             "query_id": query_id,
@@ -41,6 +61,7 @@ def label_table(*rows: tuple[str, str, str]) -> pa.Table:
             "rewards": [1.0, 0.0],
             "label": [0.75, 0.25],
             "has_preference": True,
+            **changed,
         }
         for query_id, query, split in rows
     ]
@@ -56,7 +77,7 @@ def test_training_and_validation_rows_are_tokenised_in_the_order_of_their_ids_an
             ("a", "blue plum", "validation"),
         ),
         tokenizer,
-        max_length=64,
+        TrainingConfig(max_length=64),
     )
     assert table.schema == TOKENS
     assert table["split"].to_pylist() == ["validation", "train"]
@@ -66,14 +87,16 @@ def test_training_and_validation_rows_are_tokenised_in_the_order_of_their_ids_an
 
 def test_the_order_of_the_labels_does_not_matter() -> None:
     rows = [(f"q{row}", f"apple {row}", "train") for row in range(5)]
-    assert tokenise(label_table(*rows), encoder_tokenizer(), 64).equals(
-        tokenise(label_table(*rows[::-1]), encoder_tokenizer(), 64)
+    config = TrainingConfig(max_length=64)
+    assert tokenise(label_table(*rows), encoder_tokenizer(), config).equals(
+        tokenise(label_table(*rows[::-1]), encoder_tokenizer(), config)
     )
 
 
 def test_a_query_is_cut_to_the_tokens_that_the_router_reads() -> None:
     tokenizer = encoder_tokenizer()
-    (ids,) = tokenise(label_table(("a", "red apple " * 20, "train")), tokenizer, 8)["token_ids"].to_pylist()
+    table = tokenise(label_table(("a", "red apple " * 20, "train")), tokenizer, TrainingConfig(max_length=8))
+    (ids,) = table["token_ids"].to_pylist()
     assert tokenizer.decode(ids) == "[CLS] red apple red apple red apple [SEP]"
 
 
@@ -89,41 +112,82 @@ def test_rows_are_those_of_one_split() -> None:
 
 def test_a_batch_is_padded_on_the_right_to_its_longest_row() -> None:
     batch = token_rows([1, 3, 2, 9]).batch(np.array([2, 0, 1]))
-    assert batch.input_ids.tolist() == [[12, 12, PAD], [10, PAD, PAD], [11, 11, 11]]
-    assert batch.attention_mask.tolist() == [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
+    assert batch.inputs["input_ids"].tolist() == [[12, 12, PAD], [10, PAD, PAD], [11, 11, 11]]
+    assert batch.inputs["attention_mask"].tolist() == [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
     assert batch.label_BM.tolist() == [[2.0, 0.5], [0.0, 0.5], [1.0, 0.5]]
     assert batch.weight_B.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_batch_moves_to_a_device_as_a_whole() -> None:
     moved = token_rows([1, 3]).batch(np.array([0, 1])).to(torch.device("meta"))
-    assert {tensor.device.type for tensor in vars(moved).values()} == {"meta"}
+    assert {t.device.type for t in (*moved.inputs.values(), moved.label_BM, moved.weight_B)} == {"meta"}
+
+
+def lengths_of(rows: int) -> np.ndarray:
+    return np.random.default_rng(rows).integers(1, 50, rows)
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(rows=st.integers(1, 60), batch_size=st.integers(1, 20), seed=st.integers(0, 5), epoch=st.integers(0, 5))
-def test_the_steps_of_an_epoch_cover_every_row_once(rows: int, batch_size: int, seed: int, epoch: int) -> None:
-    found = list(steps(rows, batch_size, seed, epoch))
+@given(
+    rows=st.integers(1, 60),
+    batch_size=st.integers(1, 20),
+    bucket_steps=st.integers(1, 4),
+    seed=st.integers(0, 5),
+    epoch=st.integers(0, 5),
+)
+def test_the_steps_of_an_epoch_cover_every_row_once(
+    rows: int, batch_size: int, bucket_steps: int, seed: int, epoch: int
+) -> None:
+    found = list(steps(lengths_of(rows), batch_size, bucket_steps, seed, epoch))
     assert sorted(np.concatenate(found).tolist()) == list(range(rows))
     assert len(found) == steps_per_epoch(rows, batch_size)
-    assert all(len(step) == batch_size for step in found[:-1])
+    assert sorted(map(len, found), reverse=True)[: rows // batch_size] == [batch_size] * (rows // batch_size)
 
 
 def test_no_rows_make_no_steps() -> None:
-    assert list(steps(0, 4, seed=0, epoch=0)) == []
+    assert list(steps(np.zeros(0, int), 4, 1, seed=0, epoch=0)) == []
     assert steps_per_epoch(0, 4) == 0
 
 
 def test_the_order_of_rows_follows_from_seed_and_epoch_alone() -> None:
-    orders = {
-        (seed, epoch): np.concatenate(list(steps(50, 8, seed, epoch))).tolist()
-        for seed in range(3)
-        for epoch in range(3)
-    }
-    assert orders == {key: np.concatenate(list(steps(50, 8, *key))).tolist() for key in orders}
-    assert len({tuple(order) for order in orders.values()}) == 9
-    other_size = np.concatenate(list(steps(50, 7, 0, 0))).tolist()
-    assert other_size == orders[0, 0]
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(list(steps(lengths_of(50), 8, 2, seed, epoch))).tolist()
+
+    orders = {(seed, epoch): order(seed, epoch) for seed in range(3) for epoch in range(3)}
+    assert orders == {key: order(*key) for key in orders}
+    assert len({tuple(found) for found in orders.values()}) == 9
+
+
+def test_rows_of_like_lengths_share_a_step() -> None:
+    lengths = np.array([5, 90, 7, 80, 6, 100, 8, 70])
+    (one,) = (list(steps(lengths, 4, bucket_steps=2, seed=0, epoch=0)),)
+    assert sorted(sorted(lengths[step].tolist()) for step in one) == [[5, 6, 7, 8], [70, 80, 90, 100]]
+    assert [len(step) for step in one] == [4, 4]
+
+
+# Weights
+
+
+def test_rows_without_a_preference_are_left_out_of_training_and_weigh_nothing_in_validation() -> None:
+    rows = label_table(("a", "apple", "train"), ("b", "plum", "validation"), has_preference=False)
+    masked = tokenise(rows, encoder_tokenizer(), TrainingConfig())
+    assert (masked["split"].to_pylist(), masked["weight"].to_pylist()) == (["validation"], [0.0])
+    kept = tokenise(rows, encoder_tokenizer(), TrainingConfig(mask_equal_rewards=False))
+    assert (kept["split"].to_pylist(), kept["weight"].to_pylist()) == (["train", "validation"], [1.0, 1.0])
+
+
+def test_a_choice_is_worth_its_metric_and_its_reward_where_there_is_none() -> None:
+    row = ("a", "apple", "train")
+    assert tokenise(label_table(row), encoder_tokenizer(), TrainingConfig())["value"].to_pylist() == [[1.0, 0.0]]
+    graded = label_table(row, metrics=[0.25, 0.5])
+    assert tokenise(graded, encoder_tokenizer(), TrainingConfig())["value"].to_pylist() == [[0.25, 0.5]]
+
+
+def test_balanced_rows_give_every_expert_the_same_share() -> None:
+    label_QM = np.array([[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0]])
+    assert balance(label_QM).tolist() == pytest.approx([2 / 3] * 3 + [2.0])  # 1 / (2 * 3/4) and 1 / (2 * 1/4)
+    soft_QM = np.array([[0.8, 0.2], [0.6, 0.4]])
+    assert balance(soft_QM).tolist() == pytest.approx([0.4 / 0.7 + 0.1 / 0.3, 0.3 / 0.7 + 0.2 / 0.3])
 
 
 # Shares
@@ -133,7 +197,7 @@ def test_the_order_of_rows_follows_from_seed_and_epoch_alone() -> None:
 @given(rows=st.integers(1, 20), batch_size=st.integers(1, 8), world_size=st.integers(1, 5))
 def test_the_shares_of_a_step_are_disjoint_and_complete(rows: int, batch_size: int, world_size: int) -> None:
     data = token_rows([1] * rows)
-    for step in steps(rows, batch_size, seed=0, epoch=0):
+    for step in steps(data.lengths, batch_size, 2, seed=0, epoch=0):
         batches = [share(data, step, rank, world_size) for rank in range(world_size)]
         counted = [
             int(label[0])
@@ -150,7 +214,7 @@ def test_a_worker_that_gets_no_row_computes_one_of_weight_zero() -> None:
     step = np.array([2, 0])
     assert [share(data, step, rank, 3).weight_B.tolist() for rank in range(3)] == [[1.0], [1.0], [0.0]]
     idle = share(data, step, 2, 3)
-    assert idle.input_ids.tolist() == [[12, 12, 12]]
+    assert idle.inputs["input_ids"].tolist() == [[12, 12, 12]]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
@@ -159,6 +223,18 @@ def test_shares_are_dealt_out_as_evenly_as_can_be(world_size: int) -> None:
     sizes = [len(share(data, np.arange(8), rank, world_size).label_BM) for rank in range(world_size)]
     assert sum(sizes) == 8
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_step_is_cut_into_passes_that_no_worker_finds_too_large() -> None:
+    step = np.arange(10)
+    assert [part.tolist() for part in passes(step, None, 2)] == [step.tolist()]
+    assert [part.tolist() for part in passes(step, 2, 2)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_a_frozen_encoders_features_are_the_input() -> None:
+    table = token_table([2, 3]).to_pylist()
+    rows = TokenRows(pa.Table.from_pylist([{**row, "features": [1.5, 2.5]} for row in table], TOKENS), "train", PAD)
+    assert rows.batch(np.array([1])).inputs["features"].tolist() == [[1.5, 2.5]]
 
 
 def test_hard_labels_are_the_largest_reward_and_not_the_largest_soft_label() -> None:

@@ -20,6 +20,10 @@ class LabelingConfig(Config):
     tagger: Tagger | None = Field(None, description="tags for smoothing; null: those by which queries were drawn")
     temperature: float = Field(1.0, gt=0, description="T in softmax(rewards / T)")
     beta: float = Field(0.3, ge=0, le=1, description="weight of the sample label against the tag label")
+    source_as_tag: bool = Field(False, description="whether a query's source smooths its label as one more tag")
+    prefer_metrics: bool = Field(
+        False, description="distil an outcomes file's metrics where it has them, in place of its rewards"
+    )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows held out to pick an epoch")
     seed: int = 0
 

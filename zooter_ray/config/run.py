@@ -57,6 +57,14 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _labels_of_metrics_name_their_reward_model(self) -> Self:
+        if self.labeling.prefer_metrics:
+            raise ValueError(
+                "labeling.prefer_metrics is for outcomes files; labeling.reward_model may name the reference one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tagger_of_labels_has_its_column(self) -> Self:
         if self.labeling.tagger is not None and self.labeling.tagger.kind == "column":
             check_tags_column(self.queries.sources, "labeling.tagger")

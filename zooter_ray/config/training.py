@@ -1,8 +1,8 @@
 """Settings of the training stage: the router and its distillation."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config
 from zooter_ray.config.resources import StageResources
@@ -11,19 +11,48 @@ from zooter_ray.config.resources import StageResources
 class TrainingConfig(Config):
     """Settings of the distillation. The defaults suit a small encoder; jobs/configs/paper.yaml has the paper's."""
 
-    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "max_failures", "token_env"})
+    speed_only: ClassVar[frozenset[str]] = frozenset({"resources", "max_failures", "token_env", "rows_per_pass"})
     backbone: str = Field(
         "package:all-minilm-l6-v2",
         description="Hugging Face name, local path, or package:NAME of the encoder that the router starts from",
     )
-    pooling: Literal["native"] = Field("native", description="the pooling of transformers' own class")
+    layers: int | None = Field(None, ge=1, description="how many of the encoder's layers are kept; null: all")
+    pooling: Literal["native", "mean"] = Field(
+        "native", description="the pooling of transformers' own class, or the mean over a query's tokens"
+    )
+    hidden: int | None = Field(None, ge=1, description="units of a two-layer head; null: a linear one")
+    frozen: bool = Field(
+        False, description="leave the encoder as it is: embed every query once, then train the head alone"
+    )
     loss: Literal["kl", "reverse_kl", "hard_label"] = Field("kl", description="KL(s*||Z), KL(Z||s*), or cross-entropy")
+    mask_equal_rewards: bool = Field(True, description="leave out the rows on which all experts are rewarded alike")
+    class_balance: bool = Field(
+        False, description="weigh rows such that every expert has the same share of all soft labels"
+    )
     learning_rate: float = Field(5e-5, gt=0)
+    head_learning_rate: float | None = Field(
+        None, gt=0, description="of the head, which starts from scratch; null: same"
+    )
     weight_decay: float = Field(0.01, ge=0)
+    clip_norm: float | None = Field(1.0, gt=0, description="largest norm of a step's gradient; null: no clipping")
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1, description="rows per step over all workers together")
+    rows_per_pass: int | None = Field(
+        None, ge=1, description="rows that a worker computes at once; a step of more accumulates gradients; null: all"
+    )
+    bucket_steps: int = Field(16, ge=1, description="steps whose rows are drawn together and dealt out by length")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    keep: Literal["validation_loss", "validation_value", "last"] = Field(
+        "validation_loss",
+        description="which epoch becomes the router: that of the lowest validation loss, of the highest mean value "
+        "(metric, else reward) of the experts chosen for validation rows, or the last one",
+    )
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a lower validation loss; null: never"
+    )
+    calibrate: bool = Field(True, description="scale the temperature of the router's probabilities on validation rows")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")
+    truncation_side: Literal["left", "right"] = Field("right", description="where a longer query is cut")
     embedder: str | None = Field(
         "package:all-minilm-l6-v2",
         description="frozen encoder behind the nearest-neighbour baseline, whose embeddings of the training queries "
@@ -33,3 +62,11 @@ class TrainingConfig(Config):
     max_failures: int = Field(3, ge=0, description="worker failures that are survived from the last checkpoint")
     token_env: str | None = None
     resources: StageResources = Field(default_factory=StageResources)
+
+    @model_validator(mode="after")
+    def _a_frozen_encoder_is_pooled_by_the_mean(self) -> Self:
+        if self.frozen and self.pooling != "mean":
+            raise ValueError("frozen needs pooling: mean")
+        if self.hidden is not None and self.pooling != "mean":
+            raise ValueError("hidden needs pooling: mean; the native class brings its own head")
+        return self

@@ -1,10 +1,10 @@
-"""The tokenised table that a router is distilled from, and how its rows become batches.
+"""The table that a router is distilled from, and how its rows become batches.
 
 Rows of a step follow from (seed, epoch) and are dealt out over the workers, so a run can be repeated, and two
 workers see in one step together what one worker sees alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,49 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-TOKENS = pa.schema([("token_ids", pa.list_(pa.int32())), ("label", pa.list_(pa.float64())), ("split", pa.string())])
+from zooter_ray.config.training import TrainingConfig
+
+TOKENS = pa.schema(
+    [
+        ("token_ids", pa.list_(pa.int32())),
+        ("features", pa.list_(pa.float32())),  # of a frozen encoder; null where the encoder is trained
+        ("label", pa.list_(pa.float64())),
+        ("value", pa.list_(pa.float64())),  # metrics, else rewards: what a choice of the router is worth
+        ("weight", pa.float64()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+    ]
+)
 
 
-def tokenise(labels: pa.Table, tokenizer: Any, max_length: int, hard: bool = False) -> pa.Table:
+def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Table:
     """Rows of TOKENS from the training and validation rows of a table of schemas.LABELS, sorted by query id.
 
-    `hard` takes the expert with the largest reward as the label, the paper's ablation, and leaves out the rows whose
-    rewards are all equal.
+    Hard labels are the expert with the largest reward, the paper's ablation. Rows whose rewards are all equal say
+    nothing then, nor where they are masked: training rows are left out, validation rows have no weight.
     """
-    rows = labels.filter(pa.compute.is_in(labels["split"], pa.array(["train", "validation"]))).sort_by("query_id")
-    if hard:
-        rows = rows.filter(rows["has_preference"])
-    label = hard_labels(np.array(rows["rewards"].to_pylist())).tolist() if hard else rows["label"]
-    encoded = tokenizer(rows["query"].to_pylist(), truncation=True, max_length=max_length)["input_ids"]
-    return pa.table({"token_ids": encoded, "label": label, "split": rows["split"]}, schema=TOKENS)
+    hard = config.loss == "hard_label"
+    splits = ["validation", "train"]
+    rows = labels.filter(pa.compute.is_in(labels["split"], pa.array(splits))).sort_by("query_id")
+    if hard or config.mask_equal_rewards:
+        rows = rows.filter(pa.compute.or_(rows["has_preference"], pa.compute.equal(rows["split"], "validation")))
+    if not rows.num_rows:
+        return TOKENS.empty_table()
+    label_QM = np.array(rows["rewards" if hard else "label"].to_pylist())
+    label_QM = hard_labels(label_QM) if hard else label_QM
+    weight_Q = balance(label_QM) if config.class_balance else np.ones(rows.num_rows)
+    if hard or config.mask_equal_rewards:
+        weight_Q = weight_Q * rows["has_preference"].to_numpy()
+    columns = {
+        "token_ids": tokenizer(rows["query"].to_pylist(), truncation=True, max_length=config.max_length)["input_ids"],
+        "features": pa.nulls(rows.num_rows, TOKENS.field("features").type),
+        "label": label_QM.tolist(),
+        "value": rows["rewards" if rows["metrics"].null_count else "metrics"],
+        "weight": weight_Q,
+        "source": rows["source"],
+        "split": rows["split"],
+    }
+    return pa.table(columns, schema=TOKENS)
 
 
 def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:
@@ -35,18 +63,26 @@ def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:
     return result
 
 
+def balance(label_QM: np.ndarray) -> np.ndarray:
+    """Weight of each row (Q,): sum over experts of label / (M times the expert's mean label); their mean is 1."""
+    share_M = label_QM.mean(axis=0)
+    held_M = share_M > 0
+    result: np.ndarray = (label_QM[:, held_M] / (held_M.sum() * share_M[held_M])).sum(axis=1)
+    return result
+
+
 @dataclass(frozen=True)
 class Batch:
     """One worker's share of a step; `weight_B` is 0 for a row that only keeps the worker in step."""
 
-    input_ids: torch.Tensor  # (B, L)
-    attention_mask: torch.Tensor  # (B, L)
+    inputs: dict[str, torch.Tensor]  # of the model: input_ids and attention_mask (B, L), or features (B, D)
     label_BM: torch.Tensor
     weight_B: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
+        inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
+        return Batch(inputs, self.label_BM.to(device), self.weight_B.to(device))
 
 
 class TokenRows:
@@ -55,23 +91,33 @@ class TokenRows:
     def __init__(self, tokens: pa.Table, split: str, pad_token_id: int) -> None:
         rows = tokens.filter(pa.compute.equal(tokens["split"], split))
         self.token_ids: list[list[int]] = rows["token_ids"].to_pylist()
+        self.features_QD = None if rows["features"].null_count else np.array(rows["features"].to_pylist(), np.float32)
         self.label_QM = np.array(rows["label"].to_pylist(), dtype=np.float32)
+        self.value_QM = np.array(rows["value"].to_pylist())
+        self.weight_Q = rows["weight"].to_numpy().astype(np.float32)
+        self.sources: list[str] = rows["source"].to_pylist()
+        self.lengths = np.array([len(ids) for ids in self.token_ids])
         self.pad_token_id = pad_token_id
 
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    def batch(self, index: np.ndarray, weight: float = 1.0) -> Batch:
-        """The rows of `index` (B,), right-padded to the longest."""
-        rows = [self.token_ids[i] for i in index]
-        length = max(map(len, rows))
-        input_ids = torch.full((len(rows), length), self.pad_token_id, dtype=torch.long)
-        attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
-        for row, ids in enumerate(rows):
-            input_ids[row, : len(ids)] = torch.tensor(ids)
-            attention_mask[row, : len(ids)] = 1
-        label_BM = torch.from_numpy(self.label_QM[index])
-        return Batch(input_ids, attention_mask, label_BM, torch.full((len(rows),), weight))
+    def batch(self, index: np.ndarray, counts: bool = True) -> Batch:
+        """The rows of `index` (B,), with weight 0 if they do not count."""
+        weight_B = self.weight_Q[index] if counts else np.zeros(len(index), np.float32)
+        return Batch(self._inputs(index), torch.from_numpy(self.label_QM[index]), torch.from_numpy(weight_B))
+
+    def _inputs(self, index: np.ndarray) -> dict[str, torch.Tensor]:
+        """What the model reads; tokens are right-padded to the longest row."""
+        if self.features_QD is not None:
+            return {"features": torch.from_numpy(self.features_QD[index])}
+        input_ids = np.full((len(index), self.lengths[index].max()), self.pad_token_id)
+        attention_mask = np.arange(input_ids.shape[1]) < self.lengths[index, None]
+        input_ids[attention_mask] = np.concatenate([self.token_ids[i] for i in index])
+        return {
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(attention_mask.astype(np.int64)),
+        }
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -79,14 +125,30 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def steps(rows: int, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """Row indices (B,) of each step of an epoch: a permutation of (seed, epoch), cut into batches."""
-    order = np.random.default_rng((seed, epoch)).permutation(rows)
-    for start in range(0, rows, batch_size):
-        yield order[start : start + batch_size]
+def steps(lengths: np.ndarray, batch_size: int, bucket_steps: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+    """Row indices (B,) of each step of an epoch, rows of like lengths (Q,) together.
+
+    A permutation of (seed, epoch) is cut into buckets of `bucket_steps` steps; each bucket is sorted by length and cut
+    into steps, and the steps of all buckets are shuffled.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    buckets = _cut(order, batch_size * bucket_steps)
+    found = [step for rows in buckets for step in _cut(rows[np.argsort(lengths[rows], kind="stable")], batch_size)]
+    for number in random.permutation(len(found)):
+        yield found[number]
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def passes(step: np.ndarray, rows_per_pass: int | None, world_size: int) -> Sequence[np.ndarray]:
+    """A step cut such that no worker computes more than `rows_per_pass` rows at once."""
+    return [step] if rows_per_pass is None else _cut(step, rows_per_pass * world_size)
 
 
 def share(rows: TokenRows, step: np.ndarray, rank: int, world_size: int) -> Batch:
     """What worker `rank` takes of a step; a worker that gets no row computes one of weight 0, to stay in step."""
     mine = step[rank::world_size]
-    return rows.batch(mine) if len(mine) else rows.batch(step[:1], weight=0.0)
+    return rows.batch(mine) if len(mine) else rows.batch(step[:1], counts=False)

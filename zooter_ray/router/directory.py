@@ -33,6 +33,7 @@ class RouterCard:
     validation: dict[str, Any]  # figures of the chosen epoch, and `epochs`: those of all
     baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`, `per_tag`; the embedder
     same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
+    hidden: int | None = None  # units of a two-layer head over the mean
     format_version: int = 1
 
     def to_json(self) -> dict[str, Any]:

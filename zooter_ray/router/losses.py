@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -25,3 +26,9 @@ def hard_label(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": kl, "reverse_kl": reverse_kl, "hard_label": hard_label}
+
+
+def mean_loss(loss: str, logits_QM: np.ndarray, label_QM: np.ndarray, weight_Q: np.ndarray) -> float:
+    """Weighted mean of a loss over rows."""
+    loss_Q = LOSSES[loss](torch.from_numpy(logits_QM), torch.from_numpy(label_QM.astype(logits_QM.dtype)))
+    return float(np.average(loss_Q.numpy(), weights=weight_Q))

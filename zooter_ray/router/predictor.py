@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoTokenizer
 
 from zooter_ray.batching import length_buckets
 from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import local_copy, read_card
+from zooter_ray.router.model import load_router
 
 
 class RouterPredictor:
@@ -26,7 +27,7 @@ class RouterPredictor:
             self.card = read_card(local)
             try:
                 tokenizer = AutoTokenizer.from_pretrained(local, truncation_side=self.card.truncation_side)
-                model = AutoModelForSequenceClassification.from_pretrained(local, dtype=torch.float32)
+                model = load_router(local, self.card.pooling, self.card.hidden)
             except (OSError, ValueError, SafetensorError) as error:
                 reason = " ".join(str(error).split())[:300]
                 raise ArtifactError(f"{directory} is no whole router directory: {reason}") from None
@@ -49,6 +50,6 @@ class RouterPredictor:
     @torch.inference_mode()
     def _probabilities(self, token_ids: list[list[int]]) -> np.ndarray:
         batch = self.tokenizer.pad({"input_ids": token_ids}, return_tensors="pt").to(self.device)
-        logits_BM = self.model(**batch).logits
+        logits_BM = self.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         probabilities: np.ndarray = logits_BM.double().softmax(dim=1).cpu().numpy()
         return probabilities

@@ -10,6 +10,7 @@ another reward model beside them changes no label and no router.
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from rich.console import Console
 from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.labels import label_table
-from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes
+from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, values
 from zooter_ray.progress import track
 from zooter_ray.stages.labeling import joining, smoothing
 from zooter_ray.stages.labeling.rows import Pool
@@ -90,9 +91,11 @@ def run_on_outcomes(
 ) -> tuple[Unit, Outcomes]:
     """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out."""
     outcomes = read_outcomes(outcomes_path)
+    if config.prefer_metrics:
+        outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
     pq.write_table(outcomes_table(outcomes), sink)
-    names = ("temperature", "beta", "validation_share", "seed")
+    names = ("temperature", "beta", "source_as_tag", "validation_share", "seed")
     settings = {
         **{name: getattr(config, name) for name in names},
         "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),

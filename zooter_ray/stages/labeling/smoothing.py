@@ -128,7 +128,7 @@ def _moments_of_block(block: pa.Table, pool: Pool, config: LabelingConfig) -> pa
 def _partials(block: pa.Table, pool: Pool, config: LabelingConfig, over: Mapping[str, Moments]) -> pa.Table:
     """Rows of TAG_LABELS over a block, with sums in place of means."""
     outcomes, whole_Q = outcomes_of(block, pool, config, over)
-    return _tag_table(training_partials(outcomes.rows(whole_Q), config.temperature))
+    return _tag_table(training_partials(outcomes.rows(whole_Q), config))
 
 
 def _tag_table(partials: Mapping[str, TagPartial]) -> pa.Table:

@@ -1,0 +1,216 @@
+"""Stage 5, training: labels -> router directory, by Ray Train on any number of workers.
+
+The epoch with the best validation loss is kept. A worker that dies is replaced from the last checkpoint, and so is a
+driver that is started again.
+"""
+
+import os
+import posixpath
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pyarrow as pa
+import ray
+import ray.train
+import ray.train.torch
+from ray.util.queue import Queue
+from rich.console import Console
+
+from zooter_ray.artifacts import (
+    Unit,
+    file_system,
+    is_complete,
+    make_unit,
+    package_versions,
+    read_table,
+    write_bytes,
+    write_manifest,
+    write_table,
+)
+from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.embedding import Embedder
+from zooter_ray.errors import StageError
+from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
+from zooter_ray.package_models import absolute_source
+from zooter_ray.progress import track
+from zooter_ray.resources import training_kwargs
+from zooter_ray.router.data import tokenise
+from zooter_ray.router.directory import BASELINES_FILE, RouterCard
+from zooter_ray.router.model import new_tokenizer
+from zooter_ray.schemas import LABELS
+from zooter_ray.stages.training.features import with_features
+from zooter_ray.stages.training.publishing import publish
+from zooter_ray.stages.training.worker import Figures, train_worker
+from zooter_ray.timing import Stopwatch
+
+STAGE = "05_router"
+TOKENS_FILE, CHECKPOINTS = "tokens.parquet", "checkpoints"
+# How Ray Train names and orders the epochs that `keep` may ask for.
+KEPT = {
+    "validation_loss": ("validation_loss", "min"),
+    "validation_value": ("validation_value", "max"),
+    "last": ("epoch", "max"),
+}
+POLL_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
+
+
+def unit(config: TrainingConfig, labels: Unit, run_dir: str) -> Unit:
+    """The one unit of this stage: the router directory."""
+    return make_unit(run_dir, STAGE, "router", config.identity(), [labels])
+
+
+def run(
+    config: TrainingConfig,
+    labeling: LabelingConfig,
+    labels: Unit,
+    experts: list[str],
+    run_dir: str,
+    console: Console,
+    same_weights: Mapping[str, str] | None = None,
+) -> Unit:
+    """Distil the router, if the unit is not complete.
+
+    Raises:
+        StageError: if there is nothing to train on or to validate with.
+    """
+    router = unit(config, labels, run_dir)
+    if is_complete(router):
+        return router
+    watch = Stopwatch()
+    table = read_table(labels.path, LABELS)
+    tokenizer = new_tokenizer(config.backbone, config.truncation_side)
+    tokens = tokenise(table, tokenizer, config)
+    rows = learned_rows(tokens)
+    learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
+    if config.frozen:
+        tokens = with_features(tokens, config, experts, tokenizer.pad_token_id, console)
+    write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
+    checkpoint, epochs = fit(config, router, experts, tokenizer.pad_token_id, rows, watch, console)
+    card = RouterCard(
+        experts=experts,
+        loss=config.loss,
+        beta=labeling.beta,
+        temperature=labeling.temperature,
+        pooling=config.pooling,
+        max_length=config.max_length,
+        truncation_side=config.truncation_side,
+        calibration=None,
+        data_fingerprint=labels.fingerprint,
+        versions=package_versions(),
+        validation={**kept_epoch(epochs, config.keep), "epochs": epochs},
+        baselines=learned.to_json(),
+        same_weights=dict(same_weights or {}),
+        hidden=config.hidden,
+    )
+    if learned.embedder is not None:
+        write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
+    publish(checkpoint, card, config, tokens, router.path)
+    fs, path = file_system(router.path)
+    fs.rm(posixpath.join(path, CHECKPOINTS), recursive=True)
+    fs.rm_file(posixpath.join(path, TOKENS_FILE))
+    write_manifest(router, table.num_rows, rows, {"not for training": table.num_rows - rows})
+    watch.write([router])
+    return router
+
+
+def learned_rows(tokens: pa.Table) -> int:
+    """How many rows are trained on.
+
+    Raises:
+        StageError: if the rows of a split are missing or say nothing.
+    """
+    saying = tokens.filter(pa.compute.greater(tokens["weight"], 0))
+    counts = {split: saying["split"].to_pylist().count(split) for split in ("train", "validation")}
+    if not all(counts.values()):
+        found = ", ".join(f"{count} for {split}" for split, count in counts.items())
+        raise StageError(
+            f"there are too few rows on which experts differ in their rewards ({found}); give more outcomes, or "
+            "another labeling.validation_share"
+        )
+    return counts["train"]
+
+
+def kept_epoch(epochs: list[Figures], keep: str) -> Figures:
+    """Figures of the epoch that became the router."""
+    attribute, order = KEPT[keep]
+    return (min if order == "min" else max)(epochs, key=lambda figures: figures[attribute])
+
+
+def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) -> Learned:
+    """What baselines know of the training rows, so that the router can be compared with them later."""
+    rows = rows_of_labels(labels, experts)
+    if embedder is None:
+        return learn(rows)
+    embed = Embedder(embedder)
+    return learn(rows, embed, absolute_source(embedder), embed.max_length)
+
+
+def fit(
+    config: TrainingConfig,
+    router: Unit,
+    experts: list[str],
+    pad_token_id: int,
+    rows: int,
+    watch: Stopwatch,
+    console: Console,
+) -> tuple[ray.train.Checkpoint, list[Figures]]:
+    """Run Ray Train; returns the best checkpoint and the figures of every epoch."""
+    queue = Queue(actor_options={"num_cpus": 0})
+    figures: dict[int, Figures] = {}
+    shown = threading.Thread(
+        target=track,
+        args=(watch.over(_finished_rows(queue, figures)), rows * config.epochs, "training", console),
+    )
+    attribute, order = KEPT[config.keep]
+    trainer = ray.train.torch.TorchTrainer(
+        train_worker,
+        train_loop_config={
+            "config": config.model_copy(update={"backbone": absolute_source(config.backbone)}),
+            "tokens": posixpath.join(router.path, TOKENS_FILE),
+            "pad_token_id": pad_token_id,
+            "experts": experts,
+            "queue": queue,
+        },
+        scaling_config=ray.train.ScalingConfig(**training_kwargs(config.resources)),
+        run_config=ray.train.RunConfig(
+            name=CHECKPOINTS,
+            storage_path=router.path,
+            failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(
+                num_to_keep=1, checkpoint_score_attribute=attribute, checkpoint_score_order=order
+            ),
+        ),
+    )  # fmt: skip
+    os.environ.setdefault(POLL_S, "0.2")  # Ray's two seconds are longer than a short epoch, which waits for them
+    shown.start()
+    try:
+        with sigint_handler_kept():
+            result = trainer.fit()
+    finally:
+        queue.put(None)
+        shown.join()
+        queue.shutdown()
+    return result.get_best_checkpoint(attribute, order), [figures[epoch] for epoch in sorted(figures)]
+
+
+@contextmanager
+def sigint_handler_kept() -> Iterator[None]:
+    """Put the handler of Ctrl-C back: Ray Train leaves its own, which calls a controller that is gone by then."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+
+
+def _finished_rows(queue: Queue, figures: dict[int, dict[str, float]]) -> Iterator[int]:
+    """Rows trained on, as the first worker reports them; the figures of an epoch go into `figures`."""
+    while (item := queue.get()) is not None:
+        if isinstance(item, int):
+            yield item
+        else:
+            figures[int(item["epoch"])] = item

@@ -1,0 +1,58 @@
+"""From the best checkpoint to a router directory: calibrated, whole, and in the forms in which others load it."""
+
+import posixpath
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray.train
+from safetensors.torch import load_model
+from scipy.special import softmax
+
+from zooter_ray.artifacts import write_bytes, write_json
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.router.calibration import fit_temperature
+from zooter_ray.router.data import TokenRows
+from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
+from zooter_ray.router.model import fold_temperature, new_router, new_tokenizer, trained_part
+from zooter_ray.stages.training.worker import LOGITS_FILE, MODEL_FILE
+
+
+def publish(
+    checkpoint: ray.train.Checkpoint, card: RouterCard, config: TrainingConfig, tokens: pa.Table, directory: str
+) -> None:
+    """Write a router directory from a checkpoint; zooter.json comes last."""
+    router = new_router(config, card.experts)
+    with checkpoint.as_directory() as saved:
+        load_model(trained_part(router, config), Path(saved) / MODEL_FILE)
+        logits_QM = np.load(Path(saved) / LOGITS_FILE)
+    if config.calibrate:
+        card = replace(
+            card, calibration=calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
+        )
+        fold_temperature(router, card.calibration["temperature"])
+    with tempfile.TemporaryDirectory() as scratch:
+        router.save_pretrained(scratch)
+        new_tokenizer(config.backbone, config.truncation_side).save_pretrained(scratch)
+        for file in sorted(Path(scratch).iterdir()):
+            write_bytes(posixpath.join(directory, file.name), file.read_bytes())
+    write_json(posixpath.join(directory, ZOOTER_JSON), card.to_json())
+
+
+def calibration(logits_QM: np.ndarray, value_QM: np.ndarray) -> dict[str, Any]:
+    """The temperature that validation rows ask for, and the expected calibration error without and with it."""
+    temperature = fit_temperature(logits_QM, best_share(value_QM))
+
+    def error(scale: float) -> float:
+        return expected_calibration_error(reliability(softmax(logits_QM / scale, axis=1), value_QM))
+
+    return {
+        "temperature": temperature,
+        "rows": len(value_QM),
+        "ece_before": error(1.0),
+        "ece_after": error(temperature),
+    }
