@@ -26,6 +26,8 @@ def markdown(report: Report) -> str:
         f"- The router's choices: {_plain(shares)}.",
         f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
+    if groups := report.of_kind("router").per_group:
+        lines += ["", "## Per group", "", *_groups(report, list(groups))]
     if report.supervision is not None:
         lines += _supervision(report.supervision)
     if report.losses:
@@ -38,6 +40,17 @@ def markdown(report: Report) -> str:
             *_table(["query", "source", "router", "oracle", "lost"], lost),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _groups(report: Report, groups: Sequence[str]) -> list[str]:
+    """Mean and MTR of every method on each group of sources."""
+    header = ["method", *(f"{group or '(no group)'} {name}" for group in groups for name in ("mean", "MTR"))]
+    found = [(method.shown, [method.per_group[group] for group in groups]) for method in report.methods]
+    rows = [
+        [shown, *(cell for result in results for cell in (f"{result.mean:.3f}", f"{result.mean_task_rank:.2f}"))]
+        for shown, results in found
+    ]
+    return _table(header, rows)
 
 
 def _supervision(told: Supervision) -> list[str]:
