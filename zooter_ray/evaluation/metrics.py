@@ -67,7 +67,7 @@ class Standing:
 
 
 def grouped(sources: Iterable[str]) -> dict[str, list[str]]:
-    """The sources of each group, in their order. `flask/law` is of the group `flask`; what has no `/` is of UNGROUPED."""
+    """The sources of each group, in their order: `flask/law` is of the group `flask`, `gsm8k` is UNGROUPED."""
     groups: dict[str, list[str]] = {}
     for source in sources:
         groups.setdefault(source.partition("/")[0] if "/" in source else UNGROUPED, []).append(source)
