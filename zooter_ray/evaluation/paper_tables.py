@@ -33,7 +33,7 @@ class MethodRow(Figures):
 
     method: str  # as it is shown
     kind: str  # of schema.MethodResult, or reference
-    ranker_parameters: float | None  # of the router without its embeddings, of a reward model as it was named
+    ranker_parameters: int | None  # of the router without its embeddings, of a reward model as it was named
     inference: str | None  # 13B, 6x13B; how many experts answer where their sizes are not known
 
 
@@ -191,11 +191,12 @@ def _sweep_order(row: RunRow) -> tuple[bool, str, float, float, str]:
     return row.loss != "hard_label", row.loss, row.beta or 0.0, row.temperature or 0.0, row.run
 
 
-def ranker_parameters(report: Report, method: MethodResult, parameters: Mapping[str, float]) -> float | None:
+def ranker_parameters(report: Report, method: MethodResult, parameters: Mapping[str, float]) -> int | None:
     """Size of what chooses: the router, or a reward model if its size is known."""
     if method.kind == "router":
         return report.router.parameters
-    return parameters.get(reward_model_of(method)) if method.kind == "reward_ranking" else None
+    known = method.kind == "reward_ranking" and reward_model_of(method) in parameters
+    return round(parameters[reward_model_of(method)]) if known else None
 
 
 def reward_model_of(method: MethodResult) -> str:
