@@ -58,6 +58,13 @@ def test_the_best_but_the_oracle_and_references_are_bold(tables: PaperTables) ->
     assert bold(table2(tables), len(table2(tables).columns) - 2) == {"distillation": "1.00"}
 
 
+def test_a_ranking_by_the_grades_themselves_is_not_bold(tables: PaperTables) -> None:
+    oracle = next(row for row in tables.table1 if row.kind == "oracle")
+    copied = {name: getattr(oracle, name) for name in ("mean", "per_group", "mean_task_rank", "uplift")}
+    rows = [row.model_copy(update=copied) if row.kind == "reward_ranking" else row for row in tables.table1]
+    assert bold(table1(tables.model_copy(update={"table1": rows})), 8) == {"zooter": "1.00"}
+
+
 def test_a_table_of_one_run_has_nothing_bold() -> None:
     assert table2(tables_of()).bold == frozenset()
 
@@ -124,6 +131,8 @@ def test_the_terminal_shows_every_cell_as_it_is(tables: PaperTables) -> None:
     printed = console.file.getvalue()
     assert HOSTILE.rows[0][0] in printed
     assert all(text in printed for row in table1(tables).rows for text in row)
+    assert "flask (2) mt_bench (1)" in printed
+    assert re.search("mean  MTR +mean  MTR +mean  MTR uplift", printed), "figures of a group stand under its name"
 
 
 def test_every_file_is_there_and_csv_holds_whole_numbers(tables: PaperTables) -> None:

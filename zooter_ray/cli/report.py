@@ -13,7 +13,7 @@ from zooter_ray.cli.plan import positive
 from zooter_ray.config.load import load_config, read_yaml
 from zooter_ray.errors import ConfigError, DataError
 from zooter_ray.evaluation.paper_tables import References, make_tables, reward_models
-from zooter_ray.evaluation.schema import Report
+from zooter_ray.evaluation.schema import Report, read_report
 from zooter_ray.planning.models import shape_of
 from zooter_ray.planning.tables import table
 
@@ -53,7 +53,6 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Write the tables and the figure, and show the tables."""
     from zooter_ray.evaluation.rendering.grid import as_rich
     from zooter_ray.evaluation.rendering.paper_tables import files_of, notes, table1, table2
-    from zooter_ray.stages.evaluation import read_report
 
     reports = {name: read_report(report_of(name)) for name in arguments.runs}
     sizes = {**sizes_of(arguments.runs), **sizes_given(arguments.parameters, list(reports.values()))}

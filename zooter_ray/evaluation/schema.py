@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from zooter_ray.artifacts import read_json
+from zooter_ray.errors import DataError
+
 SCHEMA_VERSION = 5
 
 
@@ -194,3 +197,15 @@ class Report(Part):
     def named(self, method: str) -> MethodResult:
         """The method, not an expert, of a name."""
         return next(found for found in self.methods if found.method == method and found.kind != "expert")
+
+
+def read_report(path: str) -> Report:
+    """A report.json of this version.
+
+    Raises:
+        DataError: if it is of another version or no report.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        raise DataError(f"{path} is no report of this version; evaluate again")
+    return Report.model_validate(content)

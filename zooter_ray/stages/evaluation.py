@@ -20,7 +20,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.embedding import Embedder
-from zooter_ray.errors import DataError, StageError
+from zooter_ray.errors import StageError
 from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
@@ -245,15 +245,3 @@ def write_report(report: Report, output: str) -> None:
     for stale in possible - set(files):
         if fs.exists(path := posixpath.join(directory, stale)):
             fs.rm_file(path)
-
-
-def read_report(path: str) -> Report:
-    """A report.json of this version.
-
-    Raises:
-        DataError: if it is of another version or no report.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path} is no report of this version; evaluate again")
-    return Report.model_validate(content)

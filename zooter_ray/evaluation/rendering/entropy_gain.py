@@ -24,8 +24,9 @@ def entropy_against_gain(found: Entropy, value: str) -> Figure:
             left.set_ylabel(f"{group}\n{value}" if group else value)
         plots[0][0].set_title("the preferred response", fontsize=10, loc="left")
         plots[0][1].set_title("gain over the best single expert", fontsize=10, loc="left")
-        label = f"entropy of the rewards ({found.reward_model}, T = {found.temperature:g}), as a share of log M"
-        figure.supxlabel(label, fontsize=10)
+        for axes in plots[-1]:
+            label = f"entropy of the rewards, as a share of log M\n({found.reward_model}, T = {found.temperature:g})"
+            axes.set_xlabel(label, fontsize=9)
     handles = [handle for axes in plots[0] for handle in axes.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9, handletextpad=0.4)
     return figure
@@ -64,7 +65,7 @@ def _draw_gains(axes: Axes, curve: EntropyCurve) -> None:
 def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0, labelsize=9)
-    axes.set_xlim(-0.03, 1.03)
+    axes.set_xlim(-0.05, 1.06)
 
 
 def entropy_table(found: Entropy) -> Table:

@@ -82,16 +82,31 @@ def latex(text: str) -> str:
 
 
 def as_rich(grid: Grid) -> Table:
-    """For the terminal."""
+    """For the terminal; figures of one group share a column, so that its name has room."""
     table = Table(title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    for column in grid.columns:
-        justify, overflow = ("left", "fold") if column.is_text else ("right", "ellipsis")
-        header = Text("\n".join(filter(None, [*column.group.split(), column.name])))
-        table.add_column(header, justify=justify, overflow=overflow, vertical="bottom")  # type: ignore[arg-type]
+    widths = [max(map(len, [column.name, *(row[at] for row in grid.rows)])) for at, column in enumerate(grid.columns)]
+    spans = [list(members) for _, members in groupby(range(len(widths)), key=lambda at: grid.columns[at].group or at)]
+    for span in spans:
+        first = grid.columns[span[0]]
+        names = first.name if first.is_text else " ".join(f"{grid.columns[at].name:>{widths[at]}}" for at in span)
+        table.add_column(
+            Text("\n".join(filter(None, [first.group, names]))),
+            justify="left" if first.is_text else "right",
+            overflow="fold",
+            vertical="bottom",
+            no_wrap=not first.is_text,
+        )
     for number, line in enumerate(_cells(grid)):
-        cells = [Text(text, style="bold" if at in grid.bold else "") for at, text in line]
+        cells = [_joined([line[at] for at in span], [widths[at] for at in span], grid) for span in spans]
         table.add_row(*cells, end_section=number in grid.section_ends)
     return table
+
+
+def _joined(cells: Sequence[tuple[tuple[int, int], str]], widths: Sequence[int], grid: Grid) -> Text:
+    """Cells side by side, in columns of these widths; one alone as it is."""
+    texts = [text if len(cells) == 1 else f"{text:>{width}}" for (_, text), width in zip(cells, widths, strict=True)]
+    styles = ["bold" if at in grid.bold else "" for at, _ in cells]
+    return Text(" ").join(Text(text, style=style) for text, style in zip(texts, styles, strict=True))
 
 
 def _cells(grid: Grid) -> Iterator[list[tuple[tuple[int, int], str]]]:
