@@ -122,7 +122,8 @@ def notes(tables: PaperTables) -> str:
         f"Every method is ranked against {rivals}. Bold: the best of a column, leaving out the oracle, a reward "
         "ranking that equals it, and hosted models, which nothing is ranked against. Ranker: parameters of the "
         "router, without its embeddings, or of the reward model. Inference: what answers one query; the size of an "
-        "expert, or how many experts, where sizes are not known. Table 1 and Figure 3 are of the first run."
+        "expert, or how many experts, where sizes are not known. The mean over all sources counts "
+        "each the same, whatever its scale. Table 1 and Figure 3 are of the first run."
     )
 
 
