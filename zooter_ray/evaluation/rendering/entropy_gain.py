@@ -25,7 +25,7 @@ def entropy_against_gain(found: Entropy, value: str) -> Figure:
         plots[0][0].set_title("the preferred response", fontsize=10, loc="left")
         plots[0][1].set_title("gain over the best single expert", fontsize=10, loc="left")
         for axes in plots[-1]:
-            label = f"entropy of the rewards, as a share of log M\n({found.reward_model}, T = {found.temperature:g})"
+            label = f"reward entropy, as a share of log M\n({found.reward_model}, T = {found.temperature:g})"
             axes.set_xlabel(label, fontsize=9)
     handles = [handle for axes in plots[0] for handle in axes.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9, handletextpad=0.4)
