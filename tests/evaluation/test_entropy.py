@@ -18,6 +18,7 @@ def test_a_lower_temperature_makes_preferences_clearer() -> None:
     assert reward_entropy(rewards_QM, 0.25) < reward_entropy(rewards_QM, 1.0)
 
 
-def test_bins_average_entropy_and_value() -> None:
-    found = binned_means(np.array([0.05, 0.15, 0.15, 1.0]), np.array([1.0, 0.0, 1.0, 0.5]))
-    assert found == [(0.05, 1.0, 1), (pytest.approx(0.15), 0.5, 2), (1.0, 0.5, 1)]
+def test_bins_average_entropy_and_values() -> None:
+    value_KQ = np.array([[1.0, 0.0, 1.0, 0.5], [0.0, 0.2, 0.6, 1.0]])
+    found = binned_means(np.array([0.05, 0.15, 0.15, 1.0]), value_KQ)
+    assert found == [(0.05, [1.0, 0.0], 1), (pytest.approx(0.15), [0.5, pytest.approx(0.4)], 2), (1.0, [0.5, 1.0], 1)]

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from zooter_ray.evaluation.metrics import (
     Interval,
     gap_closed,
+    grouped,
     mean_over_sources,
-    mean_task_rank,
     paired_bootstrap,
+    ranked_rows,
     source_means,
+    standings,
     task_ranks,
-    uplift,
 )
 
 VALUE_Q = np.array([1.0, 0.0, 5.0, 1.0, 0.0])
@@ -130,17 +131,55 @@ def test_many_differences_share_their_draws() -> None:
 
 
 # Rows: llama, vicuna, wizard (experts), zooter, reward ranking. Columns: three sources.
-VALUE_KS = np.array([[0.9, 0.2, 0.5], [0.8, 0.6, 0.5], [0.1, 0.1, 0.4], [0.9, 0.5, 0.6], [1.0, 0.7, 0.3]])
+VALUE_KR = np.array([[0.9, 0.2, 0.5], [0.8, 0.6, 0.5], [0.1, 0.1, 0.4], [0.9, 0.5, 0.6], [1.0, 0.7, 0.3]])
 EXPERT_K = np.array([True, True, True, False, False])
+PER_SOURCE = [dict(zip(["maths", "code", "law"], value_R, strict=True)) for value_R in VALUE_KR.tolist()]
 
 
 def test_methods_are_ranked_against_the_experts_and_ties_take_the_better_rank() -> None:
-    ranks = task_ranks(VALUE_KS, EXPERT_K, "experts")
+    ranks = task_ranks(VALUE_KR, EXPERT_K)
     assert ranks.tolist() == [[1, 2, 1], [2, 1, 1], [3, 3, 3], [1, 2, 1], [1, 1, 4]]
-    assert mean_task_rank(ranks) == pytest.approx([4 / 3, 4 / 3, 3, 4 / 3, 2])
-    assert uplift(ranks) == pytest.approx([2 / 3, 2 / 3, 0, 2 / 3, 2 / 3])
+    found = standings(PER_SOURCE, EXPERT_K.tolist())
+    assert [standing.mean_task_rank for standing in found] == pytest.approx([4 / 3, 4 / 3, 3, 4 / 3, 2])
+    assert [standing.uplift for standing in found] == pytest.approx([2 / 3, 2 / 3, 0, 2 / 3, 2 / 3])
 
 
 def test_methods_can_be_ranked_jointly() -> None:
-    ranks = task_ranks(VALUE_KS, EXPERT_K, "all")
+    ranks = task_ranks(VALUE_KR, np.ones(5, dtype=bool))
     assert ranks.tolist() == [[2, 4, 2], [4, 2, 2], [5, 5, 4], [2, 3, 1], [1, 1, 5]]
+
+
+def test_a_source_names_its_group_in_front_of_a_slash() -> None:
+    names = ["flask/law", "gsm8k", "mt_bench/maths", "flask/arts/music"]
+    assert grouped(names) == {"flask": ["flask/law", "flask/arts/music"], "": ["gsm8k"], "mt_bench": ["mt_bench/maths"]}
+
+
+def test_the_average_of_a_group_may_be_one_more_row() -> None:
+    assert ranked_rows(["a/x", "a/y", "b/z"], include_overall=True) == [
+        ("a", ["a/x"]), ("a", ["a/y"]), ("a", ["a/x", "a/y"]), ("b", ["b/z"]), ("b", ["b/z"])
+    ]  # fmt: skip
+    assert ranked_rows(["x", "y"], include_overall=True)[-1] == ("", ["x", "y"]), "without groups, all are one"
+
+
+# Averages of flask: llama 0.55, vicuna 0.45, zooter 0.55. MT-Bench has one subset, whose average is itself.
+GROUPS = [
+    {"flask/law": 0.9, "flask/arts": 0.2, "mt_bench/maths": 7.0},  # llama: 1, 2, 1 and averages 1, 1
+    {"flask/law": 0.3, "flask/arts": 0.6, "mt_bench/maths": 6.5},  # vicuna: 2, 1, 2 and averages 2, 2
+    {"flask/law": 0.6, "flask/arts": 0.5, "mt_bench/maths": 6.0},  # zooter: 2, 2, 3 and averages 1, 3
+]
+
+
+def test_a_method_has_a_rank_in_every_group() -> None:
+    llama, vicuna, zooter = standings(GROUPS, [True, True, False])
+    assert llama.per_group == {"flask": 1.5, "mt_bench": 1}
+    assert vicuna.per_group == {"flask": 1.5, "mt_bench": 2}
+    assert zooter.per_group == {"flask": 2, "mt_bench": 3}
+    assert (zooter.mean_task_rank, zooter.uplift) == (pytest.approx(7 / 3), 0)
+
+
+def test_group_averages_count_in_their_group_and_over_all() -> None:
+    llama, _, zooter = standings(GROUPS, [True, True, False], include_overall=True)
+    assert llama.per_group == {"flask": pytest.approx(4 / 3), "mt_bench": 1}
+    assert (llama.mean_task_rank, llama.uplift) == (pytest.approx(6 / 5), pytest.approx(4 / 5))
+    assert zooter.per_group == {"flask": pytest.approx(5 / 3), "mt_bench": 3}
+    assert (zooter.mean_task_rank, zooter.uplift) == (pytest.approx(11 / 5), pytest.approx(1 / 5))

@@ -20,11 +20,12 @@ from zooter_ray.evaluation.rendering.plots import picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.rendering.terminal import method_table, source_table, summary
 from zooter_ray.evaluation.report import Evidence, build_report
-from zooter_ray.evaluation.schema import Report
+from zooter_ray.evaluation.schema import Report, RouterSettings
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.progress import new_console
 
 EXPERTS = ["llama", "vicuna", "wizard"]
+ROUTER = RouterSettings(loss="kl", beta=0.3, temperature=0.5, parameters=86_000_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='taken'</script> |pipe| =1+1 " + "x" * 400
 
@@ -54,7 +55,7 @@ def evidence(rows: int = 90, **changed: Any) -> Evidence:
     learned = learn(TrainingRows(EXPERTS, outcomes.queries, sources, outcomes.tags, metrics_QM, "metric"))
     shown = {"llama": "llama", "vicuna": "vicuna (same weights as llama)", "wizard": "wizard"}
     return Evidence(
-        outcomes, probabilities_QM, learned, shown, 0.5, reward_models={"ultrarm": rewards_QM},
+        outcomes, probabilities_QM, learned, shown, ROUTER, reward_models={"ultrarm": rewards_QM},
         responses=outcomes.responses, browsed=range(rows), lost=lost_rows(outcomes, probabilities_QM, 12),
     )  # fmt: skip
 
@@ -124,6 +125,18 @@ def test_every_plot_has_its_numbers_as_csv(report: Report) -> None:
         rows = list(csv.reader(io.StringIO(as_csv(table).decode())))
         assert len(rows) > 1, name
         assert len({len(row) for row in rows}) == 1, name
+
+
+def test_groups_of_sources_have_a_table() -> None:
+    names = {"maths": "flask/maths", "code": "flask/code", "facts": "facts"}
+    plain = evidence()
+    renamed = replace(plain.outcomes, sources=[names[source] for source in plain.outcomes.sources])
+    report = build_report(replace(plain, outcomes=renamed), EvaluationConfig(draws=100))
+    table = markdown(report).split("## Per group")[1].split("##")[0]
+    assert "| method | (no group) mean | (no group) MTR | flask mean | flask MTR |" in table
+    zooter = report.of_kind("router").per_group["flask"]
+    assert f"| {zooter.mean:.3f} | {zooter.mean_task_rank:.2f} |" in table
+    assert "<h2>Per group</h2>" in page(report, {})
 
 
 def test_csv_cells_are_no_formulas() -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.evaluation.learned import Learned
-from zooter_ray.evaluation.report import Evidence, build_report, pareto_front
-from zooter_ray.evaluation.schema import MethodResult, Report
+from zooter_ray.evaluation.report import Evidence, build_report, pareto_front, rows_fingerprint
+from zooter_ray.evaluation.schema import GroupResult, MethodResult, Report, RouterSettings
 from zooter_ray.outcomes import Outcomes
 
 CONFIG = EvaluationConfig(draws=500)
+ROUTER = RouterSettings(loss="kl", beta=0.3, temperature=1.0, parameters=86_000_000)
 SHOWN = {"llama": "llama", "vicuna": "vicuna (same weights as llama)"}
 LEARNED = Learned({"llama": 0.4, "vicuna": 0.6}, {"maths": {"llama": 0.9, "vicuna": 0.1}}, {}, {})
 
@@ -47,7 +48,7 @@ PROBABILITIES_QM = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]])
 
 
 def evidence(rows: Outcomes, probabilities_QM: np.ndarray = PROBABILITIES_QM, **changed: Any) -> Evidence:
-    return replace(Evidence(rows, probabilities_QM, LEARNED, SHOWN, temperature=1.0), **changed)
+    return replace(Evidence(rows, probabilities_QM, LEARNED, SHOWN, ROUTER), **changed)
 
 
 def report_of(rows: Outcomes, probabilities_QM: np.ndarray = PROBABILITIES_QM, **changed: Any) -> Report:
@@ -68,7 +69,7 @@ def method(report: Report, name: str) -> MethodResult:
 
 
 def test_the_report_says_what_was_evaluated(report: Report) -> None:
-    assert report.schema_version == 4
+    assert report.schema_version == 5
     assert report.rows == 4
     assert report.sources == {"code": 1, "maths": 3}
     assert report.value == "metric"
@@ -176,6 +177,23 @@ def test_ranks_may_count_the_mean_as_one_more_source_and_be_among_all_methods() 
     assert method(jointly, "zooter").mean_task_rank == pytest.approx((1 + 2) / 2)
 
 
+def test_sources_may_be_of_groups() -> None:
+    # flask/law: llama 1, vicuna 0, zooter 1/2; flask/arts: llama 0, vicuna 1, zooter 1. No other group.
+    found = report_of(outcomes(sources=["flask/law", "flask/law", "flask/arts", "flask/arts"]))
+    assert method(found, "llama").per_group == {"flask": GroupResult(mean=0.5, mean_task_rank=1.5)}
+    assert method(found, "zooter").per_group == {"flask": GroupResult(mean=0.75, mean_task_rank=1.5)}
+    assert list(found.entropy.per_group) == ["flask"]
+    assert found.entropy.per_group["flask"].bins == found.entropy.bins
+    assert report_of(outcomes()).entropy.per_group == method(report_of(outcomes()), "zooter").per_group == {}
+
+
+def test_a_report_knows_its_rows_in_any_order_of_experts() -> None:
+    rows = outcomes()
+    assert rows_fingerprint(rows.in_order(["vicuna", "llama"])) == rows_fingerprint(rows)
+    assert rows_fingerprint(outcomes(query_ids=["a", "b", "c", "e"])) != rows_fingerprint(rows)
+    assert rows_fingerprint(outcomes(metrics_QM=1 - rows.metrics_QM)) != rows_fingerprint(rows)
+
+
 def test_a_source_may_be_called_like_the_rest_of_the_report() -> None:
     found = report_of(outcomes(sources=["all", "all", "all", "mean"]))
     assert found.router_share_per_source["mean"] == {"llama": 0, "vicuna": 1}
@@ -211,6 +229,9 @@ def test_calibration_and_entropy_are_there(report: Report) -> None:
     assert report.calibration.expected_error == pytest.approx(2 * (0.1 + 0.6 + 0.3 + 0.2) / 8)
     assert len(report.entropy.points) == 4
     assert report.entropy.bins[0].entropy == pytest.approx(0.83994, abs=1e-5)  # softmax(9, 8), by hand
+    # llama is preferred everywhere and right twice; the router is right thrice, vicuna, the best single expert, twice.
+    (all_rows,) = report.entropy.bins
+    assert (all_rows.value, all_rows.zooter, all_rows.best_single, all_rows.rows) == (0.5, 0.75, 0.5, 4)
 
 
 def test_without_metrics_the_rewards_are_reported_and_without_costs_no_tokens() -> None:

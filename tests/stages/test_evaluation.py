@@ -15,6 +15,7 @@ from zooter_ray.artifacts import Unit, commit, make_unit, write_manifest
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.errors import ArtifactError, DataError
 from zooter_ray.evaluation.learned import Learned
+from zooter_ray.evaluation.schema import read_report
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import RESPONSES, REWARDS
@@ -146,4 +147,4 @@ def test_a_report_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"schema_version": 1}))
     with pytest.raises(DataError, match="is no report of this version; evaluate again"):
-        evaluation.read_report(str(path))
+        read_report(str(path))

@@ -130,3 +130,18 @@ def test_a_finished_run_calibrates_the_plan_of_its_own_config(
     both = seconds + json.loads(other.read_text())["seconds"]
     assert lines["adder"]["tokens_out"] == 36 * 4
     assert lines["adder"]["wall_s"] + lines["namer"]["wall_s"] == pytest.approx(both, rel=0.5)
+
+
+def test_the_papers_tables_are_made_from_a_finished_run(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console, tmp_path: Path
+) -> None:
+    config, _ = run_once(finished, settings, console)
+    assert main(["report", "--runs", config.run_dir, "--output", str(tmp_path / "tables")]) == 0
+    found = json.loads((tmp_path / "tables" / "tables.json").read_text())
+    rows = {row["method"]: row for row in found["table1"]}
+    assert (rows["adder"]["mean_task_rank"], rows["adder"]["uplift"], rows["adder"]["inference"]) == (1.5, 0.5, "1")
+    assert (rows["oracle"]["mean_task_rank"], rows["oracle"]["inference"]) == (1.0, "2")
+    backbone = 6 * (4 * 384**2 + 2 * 384 * 1536)  # the matrices of MiniLM's six layers
+    assert rows["zooter"]["ranker_parameters"] == pytest.approx(backbone, rel=0.03)
+    (row,) = found["table2"]
+    assert (row["loss"], row["beta"], row["temperature"]) == ("kl", 0.3, 0.5)

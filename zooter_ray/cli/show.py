@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from zooter_ray.evaluation.rendering.terminal import agreement_table, method_table, source_table, summary
-from zooter_ray.stages.evaluation import read_report
+from zooter_ray.evaluation.schema import read_report
 
 
 def show_report(path: str, console: Console) -> None:

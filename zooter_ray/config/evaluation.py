@@ -16,7 +16,9 @@ class EvaluationConfig(Config):
     rank_against: Literal["experts", "all"] = Field(
         "experts", description="whom a method is ranked against for MTR and uplift: the single experts, or everyone"
     )
-    include_overall: bool = Field(False, description="whether the mean over all sources is ranked as one more source")
+    include_overall: bool = Field(
+        False, description="whether the average of each group of sources (group/subset) is ranked as one more source"
+    )
     neighbours: int | None = Field(
         None, ge=1, description="k of the nearest-neighbour baseline; null: chosen on training rows"
     )

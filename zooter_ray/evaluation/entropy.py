@@ -13,8 +13,8 @@ def reward_entropy(rewards_QM: np.ndarray, temperature: float) -> np.ndarray:
     return result
 
 
-def binned_means(entropy_Q: np.ndarray, value_Q: np.ndarray, bins: int = 10) -> list[tuple[float, float, int]]:
-    """Mean entropy, mean value and count of the rows in bins of equal width over [0, 1] that hold any."""
+def binned_means(entropy_Q: np.ndarray, value_KQ: np.ndarray, bins: int = 10) -> list[tuple[float, list[float], int]]:
+    """Mean entropy, means of K values, and count of the rows in bins of equal width over [0, 1] that hold any."""
     number_Q = np.minimum((entropy_Q * bins).astype(int), bins - 1)
     groups = [number_Q == number for number in np.unique(number_Q)]
-    return [(float(entropy_Q[g].mean()), float(value_Q[g].mean()), int(g.sum())) for g in groups]
+    return [(float(entropy_Q[g].mean()), value_KQ[:, g].mean(axis=1).tolist(), int(g.sum())) for g in groups]

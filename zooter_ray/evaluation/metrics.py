@@ -1,11 +1,12 @@
 """Figures of merit: means and ranks per source, paired bootstrap intervals, the gap to the oracle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 COUNTS_TOGETHER = 2**22
+UNGROUPED = ""
 
 
 @dataclass(frozen=True)
@@ -56,32 +57,71 @@ def _drawn_means(rows_KN: np.ndarray, draws: int, rng: np.random.Generator) -> n
     return np.concatenate([rows_KN @ rng.multinomial(count, chance, size=size).T / count for size in chunks], axis=1)
 
 
-def task_ranks(value_KS: np.ndarray, is_expert_K: np.ndarray, against: str) -> np.ndarray:
-    """Rank (K, S) of each method on each source: one more than there are better ones; ties take the better rank.
+@dataclass(frozen=True)
+class Standing:
+    """Where a method stands among those that it is ranked against."""
+
+    mean_task_rank: float
+    uplift: float
+    per_group: dict[str, float]  # MTR over the rows of each group
+
+
+def grouped(sources: Iterable[str]) -> dict[str, list[str]]:
+    """The sources of each group, in their order: `flask/law` is of the group `flask`, `gsm8k` is UNGROUPED."""
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        groups.setdefault(source.partition("/")[0] if "/" in source else UNGROUPED, []).append(source)
+    return groups
+
+
+def ranked_rows(sources: Iterable[str], include_overall: bool) -> list[tuple[str, list[str]]]:
+    """What is ranked: group and sources of each row. A row is a source or, if asked for, the average of a group."""
+    rows: list[tuple[str, list[str]]] = []
+    for group, members in grouped(sources).items():
+        rows += [(group, [source]) for source in members]
+        rows += [(group, members)] if include_overall else []
+    return rows
+
+
+def standings(
+    means: Sequence[Mapping[str, float]], is_rival_K: Sequence[bool], include_overall: bool = False
+) -> list[Standing]:
+    """MTR, uplift and MTR per group of each method; section 4.1 of the paper.
+
+    MTR is the mean of a method's ranks, uplift the share of the rows on which it is the best of those that it is
+    ranked against.
 
     Args:
-        value_KS: mean of K methods on S sources.
-        is_expert_K: which methods are single experts.
-        against: `experts` ranks each method against the single experts alone, as the figures of the paper's Table 1
-            ask for; `all` ranks all methods jointly.
+        means: mean on each source, of each method; all of the same sources.
+        is_rival_K: which methods the others are ranked against.
+        include_overall: whether the average of each group is one more row.
     """
-    rivals_K = is_expert_K if against == "experts" else np.ones_like(is_expert_K)
-    value_KS = value_KS.round(9)  # means of the same choices may differ in their last bits
-    better_KKS = value_KS[None, :, :] > value_KS[:, None, :]
-    result: np.ndarray = 1 + (better_KKS & rivals_K[None, :, None]).sum(axis=1)
+    rows = ranked_rows(means[0], include_overall)
+    value_KR = np.array([[np.mean([of[source] for source in members]) for _, members in rows] for of in means])
+    rank_KR = task_ranks(value_KR, np.array(is_rival_K))
+    group_R = np.array([group for group, _ in rows])
+    return [
+        Standing(
+            mean_task_rank=float(rank_R.mean()),
+            uplift=float((rank_R == 1).mean()),
+            per_group={group: float(rank_R[group_R == group].mean()) for group in dict.fromkeys(group_R.tolist())},
+        )
+        for rank_R in rank_KR
+    ]
+
+
+def task_ranks(value_KR: np.ndarray, is_rival_K: np.ndarray) -> np.ndarray:
+    """Rank (K, R) of each method on each row: one more than there are better rivals; ties take the better rank.
+
+    Args:
+        value_KR: what K methods earn on R rows.
+        is_rival_K: which methods the others are ranked against: the single experts, as the figures of the paper's
+            Table 1 ask for, or all methods.
+    """
+    value_KR = value_KR.round(9)  # means of the same choices may differ in their last bits
+    better_KKR = value_KR[None, :, :] > value_KR[:, None, :]
+    result: np.ndarray = 1 + (better_KKR & is_rival_K[None, :, None]).sum(axis=1)
     return result
-
-
-def mean_task_rank(rank_KS: np.ndarray) -> list[float]:
-    """MTR of each method: mean of its ranks over the sources; lower is better."""
-    ranks: list[float] = rank_KS.mean(axis=1).tolist()
-    return ranks
-
-
-def uplift(rank_KS: np.ndarray) -> list[float]:
-    """Share of the sources on which each method is the best of those that it is ranked against."""
-    shares: list[float] = (rank_KS == 1).mean(axis=1).tolist()
-    return shares
 
 
 def gap_closed(method: float, single: float, oracle: float) -> float | None:

@@ -1,5 +1,7 @@
 """What a router is worth, computed: every figure of report.json."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,23 +15,27 @@ from zooter_ray.evaluation.cases import Responses, make_cases
 from zooter_ray.evaluation.entropy import binned_means, reward_entropy
 from zooter_ray.evaluation.learned import Learned, named
 from zooter_ray.evaluation.metrics import (
+    UNGROUPED,
+    Standing,
     gap_closed,
+    grouped,
     mean_over_sources,
-    mean_task_rank,
     paired_bootstrap,
     source_means,
-    task_ranks,
-    uplift,
+    standings,
 )
 from zooter_ray.evaluation.schema import (
     Calibration,
     CalibrationBin,
     Difference,
     Entropy,
+    EntropyCurve,
     EntropyPoint,
     Expertise,
+    GroupResult,
     MethodResult,
     Report,
+    RouterSettings,
     Supervision,
 )
 from zooter_ray.outcomes import Outcomes, value_name, values
@@ -47,7 +53,7 @@ class Evidence:
     probabilities_QM: np.ndarray  # the router's
     learned: Learned
     shown: Mapping[str, str]  # how expert ids are shown
-    temperature: float  # T of the soft labels
+    router: RouterSettings
     label_reward_model: str = "rewards"  # whose rewards the outcomes hold
     neighbours_Q: np.ndarray | None = None
     reward_models: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M)
@@ -70,7 +76,9 @@ def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
     mean = {result.method: result.mean for result in results if result.kind in ("router", "oracle", "baseline")}
     return Report(
         value=value_name(outcomes),
+        router=evidence.router,
         rows=len(outcomes.query_ids),
+        rows_fingerprint=rows_fingerprint(outcomes),
         seen_rows=evidence.seen,
         sources={source: outcomes.sources.count(source) for source in sorted(set(outcomes.sources))},
         experts=dict(evidence.shown),
@@ -87,7 +95,7 @@ def build_report(evidence: Evidence, config: EvaluationConfig) -> Report:
         oracle_share=named(outcomes.experts, best_share(values(outcomes)).mean(axis=0)),
         expertise=expertise(evidence.learned, outcomes.experts),
         calibration=calibration(probabilities_QM, values(outcomes)),
-        entropy=entropy(evidence),
+        entropy=entropy(evidence, methods),
         supervision=evidence.supervision,
         cases=make_cases(outcomes, evidence.browsed, probabilities_QM, evidence.shown, evidence.responses),
         losses=make_cases(outcomes, evidence.lost, probabilities_QM, evidence.shown, evidence.responses),
@@ -99,10 +107,8 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
     sources = evidence.outcomes.sources
     per_source = [source_means(method.value_Q, sources) for method in methods]
     mean_K = np.array([mean_over_sources(method.value_Q, sources) for method in methods])
-    value_KS = np.array([list(means.values()) for means in per_source])
-    if config.include_overall:
-        value_KS = np.column_stack([value_KS, mean_K])
-    rank_KS = task_ranks(value_KS, np.array([method.kind == "expert" for method in methods]), config.rank_against)
+    is_rival_K = [method.kind == "expert" or config.rank_against == "all" for method in methods]
+    standing_K = standings(per_source, is_rival_K, config.include_overall)
     (router,) = (method for method in methods if method.kind == "router")
     (single,) = (method for method in methods if method.name == "best single" and method.kind == "baseline")
     ahead = paired_bootstrap(
@@ -119,8 +125,9 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
             kind=method.kind,
             mean=float(mean_K[index]),
             per_source=per_source[index],
-            mean_task_rank=mean_task_rank(rank_KS)[index],
-            uplift=uplift(rank_KS)[index],
+            per_group=group_results(per_source[index], standing_K[index]),
+            mean_task_rank=standing_K[index].mean_task_rank,
+            uplift=standing_K[index].uplift,
             generated_tokens=(cost := costs[index]),
             relative_cost=cost / unit if cost is not None and unit else None,
             pareto=front[index],
@@ -128,6 +135,27 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
         )
         for index, method in enumerate(methods)
     ]
+
+
+def group_results(per_source: Mapping[str, float], standing: Standing) -> dict[str, GroupResult]:
+    """Mean and MTR of a method on each group of sources; empty if there are no groups."""
+    groups = grouped(per_source)
+    if set(groups) == {UNGROUPED}:
+        return {}
+    return {
+        group: GroupResult(
+            mean=float(np.mean([per_source[source] for source in members])), mean_task_rank=standing.per_group[group]
+        )
+        for group, members in groups.items()
+    }
+
+
+def rows_fingerprint(outcomes: Outcomes) -> str:
+    """Identifies the rows and what every expert earns on them, whatever the order of rows and experts."""
+    ordered = outcomes.in_order(sorted(outcomes.experts))
+    rows = zip(ordered.query_ids, ordered.sources, values(ordered).tolist(), strict=True)
+    content = json.dumps([ordered.experts, sorted(rows)])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _can_be_had(method: Method, oracle: Method) -> bool:
@@ -178,18 +206,35 @@ def calibration(probabilities_QM: np.ndarray, value_QM: np.ndarray) -> Calibrati
     )
 
 
-def entropy(evidence: Evidence) -> Entropy:
-    """Reward entropy of every row against what its highest reward is worth."""
-    outcomes = evidence.outcomes
+def entropy(evidence: Evidence, methods: Sequence[Method]) -> Entropy:
+    """Reward entropy of every row against what its highest reward is worth, over all rows and in each group."""
+    outcomes, temperature = evidence.outcomes, evidence.router.temperature
     rewards_QM = outcomes.rewards_QM
-    entropy_Q = reward_entropy(rewards_QM, evidence.temperature)
-    value_Q = values(outcomes)[np.arange(len(rewards_QM)), rewards_QM.argmax(axis=1)]
-    points = list(zip(entropy_Q.tolist(), value_Q.tolist(), strict=True))
+    entropy_Q = reward_entropy(rewards_QM, temperature)
+    preferred_Q = values(outcomes)[np.arange(len(rewards_QM)), rewards_QM.argmax(axis=1)]
+    (router,) = (method for method in methods if method.kind == "router")
+    (single,) = (method for method in methods if method.name == "best single" and method.kind == "baseline")
+    value_KQ = np.array([preferred_Q, router.value_Q, single.value_Q])
+    groups = grouped(sorted(set(outcomes.sources)))
+    members = {} if set(groups) == {UNGROUPED} else groups
+    masks = {group: np.isin(outcomes.sources, sources) for group, sources in members.items()}
     return Entropy(
         reward_model=evidence.label_reward_model,
-        temperature=evidence.temperature,
+        temperature=temperature,
+        per_group={group: entropy_curve(entropy_Q[rows], value_KQ[:, rows]) for group, rows in masks.items()},
+        **dict(entropy_curve(entropy_Q, value_KQ)),
+    )
+
+
+def entropy_curve(entropy_Q: np.ndarray, value_KQ: np.ndarray) -> EntropyCurve:
+    """Points and means of some rows; values (3, Q) of the preferred response, zooter's and the best single expert's."""
+    points = list(zip(entropy_Q.tolist(), value_KQ[0].tolist(), strict=True))
+    return EntropyCurve(
         points=points[:: -(-len(points) // SHOWN_POINTS)],
-        bins=[EntropyPoint(entropy=x, value=y, rows=rows) for x, y, rows in binned_means(entropy_Q, value_Q)],
+        bins=[
+            EntropyPoint(entropy=x, value=preferred, zooter=zooter, best_single=single, rows=rows)
+            for x, (preferred, zooter, single), rows in binned_means(entropy_Q, value_KQ)
+        ],
     )
 
 

@@ -2,7 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 4
+from zooter_ray.artifacts import read_json
+from zooter_ray.errors import DataError
+
+SCHEMA_VERSION = 5
 
 
 class Part(BaseModel):
@@ -19,6 +22,22 @@ class Difference(Part):
     high: float
 
 
+class RouterSettings(Part):
+    """What the router is, and how it was distilled."""
+
+    loss: str
+    beta: float
+    temperature: float  # T of the soft labels
+    parameters: int  # without embeddings, as the paper counts its 86M
+
+
+class GroupResult(Part):
+    """A method on the sources of a group."""
+
+    mean: float
+    mean_task_rank: float
+
+
 class MethodResult(Part):
     """What one way to choose an expert is worth."""
 
@@ -27,6 +46,7 @@ class MethodResult(Part):
     kind: str  # random | expert | baseline | reward_ranking | other_router | router | oracle
     mean: float
     per_source: dict[str, float]
+    per_group: dict[str, GroupResult]  # empty where no source is called group/subset
     mean_task_rank: float
     uplift: float
     generated_tokens: float | None  # per query, mean over the sources
@@ -62,20 +82,28 @@ class Calibration(Part):
 
 
 class EntropyPoint(Part):
-    """Mean reward entropy and quality of some rows."""
+    """Mean reward entropy of some rows, and what methods earn on them."""
 
     entropy: float
-    value: float
+    value: float  # of what reward model ranking keeps
+    zooter: float
+    best_single: float
     rows: int
 
 
-class Entropy(Part):
-    """Reward entropy against the quality of what reward model ranking keeps: Figure 3 of the paper."""
+class EntropyCurve(Part):
+    """Reward entropy of some rows against the quality of what reward model ranking keeps."""
+
+    points: list[tuple[float, float]]  # one per row, of at most 2,000 rows
+    bins: list[EntropyPoint]
+
+
+class Entropy(EntropyCurve):
+    """The curve of all rows, and of each group of sources: Figure 3 of the paper."""
 
     reward_model: str
     temperature: float
-    points: list[tuple[float, float]]  # one per row, of at most 2,000 rows
-    bins: list[EntropyPoint]
+    per_group: dict[str, EntropyCurve]  # empty where no source is called group/subset
 
 
 class ExpertCase(Part):
@@ -137,7 +165,9 @@ class Report(Part):
 
     schema_version: int = SCHEMA_VERSION
     value: str  # metric | reward
+    router: RouterSettings
     rows: int
+    rows_fingerprint: str  # of the rows and what the experts earn on them: equal where reports can be compared
     seen_rows: int  # of them, rows whose query is a training query as well; 0 where training queries are not known
     sources: dict[str, int]
     experts: dict[str, str]  # id -> how it is shown
@@ -167,3 +197,15 @@ class Report(Part):
     def named(self, method: str) -> MethodResult:
         """The method, not an expert, of a name."""
         return next(found for found in self.methods if found.method == method and found.kind != "expert")
+
+
+def read_report(path: str) -> Report:
+    """A report.json of this version.
+
+    Raises:
+        DataError: if it is of another version or no report.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        raise DataError(f"{path} is no report of this version; evaluate again")
+    return Report.model_validate(content)

@@ -20,7 +20,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.embedding import Embedder
-from zooter_ray.errors import DataError, StageError
+from zooter_ray.errors import StageError
 from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
@@ -29,7 +29,7 @@ from zooter_ray.evaluation.rendering.page import page
 from zooter_ray.evaluation.rendering.plots import PLOTS, picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.report import Evidence, build_report
-from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report, Supervision
+from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report, RouterSettings, Supervision
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import track
 from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
@@ -142,7 +142,7 @@ def evaluate(
         probabilities_QM=probabilities_QM,
         learned=learned,
         shown=shown,
-        temperature=predictor.card.temperature,
+        router=settings_of(predictor),
         label_reward_model=label_reward_model,
         neighbours_Q=neighbours(config, learned, outcomes.queries),
         reward_models=reward_models,
@@ -154,6 +154,12 @@ def evaluate(
         supervision=supervision,
     )
     write_report(build_report(evidence, config), output)
+
+
+def settings_of(predictor: RouterPredictor) -> RouterSettings:
+    """What the report says of the router."""
+    card, parameters = predictor.card, predictor.model.num_parameters(exclude_embeddings=True)
+    return RouterSettings(loss=card.loss, beta=card.beta, temperature=card.temperature, parameters=parameters)
 
 
 def predict(
@@ -239,15 +245,3 @@ def write_report(report: Report, output: str) -> None:
     for stale in possible - set(files):
         if fs.exists(path := posixpath.join(directory, stale)):
             fs.rm_file(path)
-
-
-def read_report(path: str) -> Report:
-    """A report.json of this version.
-
-    Raises:
-        DataError: if it is of another version or no report.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path} is no report of this version; evaluate again")
-    return Report.model_validate(content)

@@ -22,10 +22,12 @@ def markdown(report: Report) -> str:
         "",
         *_table(header, [_row(report, method) for method in report.methods]),
         "",
-        *(f"- {_plain(sentence)}" for sentence in summary(report)),
-        f"- The router's choices: {_plain(shares)}.",
+        *(f"- {plain(sentence)}" for sentence in summary(report)),
+        f"- The router's choices: {plain(shares)}.",
         f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
+    if groups := report.of_kind("router").per_group:
+        lines += ["", "## Per group", "", *_groups(report, list(groups))]
     if report.supervision is not None:
         lines += _supervision(report.supervision)
     if report.losses:
@@ -38,6 +40,17 @@ def markdown(report: Report) -> str:
             *_table(["query", "source", "router", "oracle", "lost"], lost),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _groups(report: Report, groups: Sequence[str]) -> list[str]:
+    """Mean and MTR of every method on each group of sources."""
+    header = ["method", *(f"{group or '(no group)'} {name}" for group in groups for name in ("mean", "MTR"))]
+    found = [(method.shown, [method.per_group[group] for group in groups]) for method in report.methods]
+    rows = [
+        [shown, *(text for result in results for text in (f"{result.mean:.3f}", f"{result.mean_task_rank:.2f}"))]
+        for shown, results in found
+    ]
+    return _table(header, rows)
 
 
 def _supervision(told: Supervision) -> list[str]:
@@ -76,15 +89,15 @@ def _row(report: Report, method: MethodResult) -> list[str]:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    first, *others = [[_cell(cell) for cell in row] for row in [header, *rows]]
+    first, *others = [[cell(text) for text in row] for row in [header, *rows]]
     return [f"| {' | '.join(first)} |", f"|{'---|' * len(header)}", *(f"| {' | '.join(row)} |" for row in others)]
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Other people's text in one cell: on one line, cut, and without a meaning of its own."""
-    return _plain(" ".join(text.split())[:200])
+    return plain(" ".join(text.split())[:200])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text in which nothing means anything to Markdown."""
     return re.sub(r"([\\`*_\[\]!|])", r"\\\1", text).replace("<", "&lt;")
