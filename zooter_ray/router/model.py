@@ -56,6 +56,11 @@ class MeanPooledRouter(nn.Module):
         output: SequenceClassifierOutput = self.head(self.pool(input_ids, attention_mask))
         return output
 
+    def num_parameters(self, exclude_embeddings: bool = False) -> int:
+        """Parameters of encoder and head, as transformers counts them."""
+        head = sum(parameter.numel() for parameter in self.head.parameters())
+        return int(self.encoder.num_parameters(exclude_embeddings=exclude_embeddings)) + head
+
     def save_pretrained(self, directory: str | Path) -> None:
         """The encoder as a Hugging Face checkpoint, and the head beside it."""
         self.encoder.save_pretrained(directory)
