@@ -1,8 +1,8 @@
 """How a router reads queries: token ids, cut to its length, of texts of any length.
 
-A tokenizer reads a text whole before it cuts it, which takes about a second for a megabyte. Here it is given as much of
-a long text as its first (or last) tokens need: a piece. The tokens kept are the same, since tokenizers split a text into
-words first, and what a word becomes depends on the word alone: only words at the cut of a piece are in doubt.
+A tokenizer reads a text whole before it cuts it, which takes about a second for a megabyte. Here it is given as much
+of a long text as its first (or last) tokens need: a piece. The tokens kept are the same, since tokenizers split a text
+into words first, and what a word becomes depends on the word alone: only words at the cut of a piece are in doubt.
 """
 
 import re
