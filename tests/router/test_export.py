@@ -81,7 +81,7 @@ def test_an_architecture_that_cannot_be_exported_is_named_before_it_is_trained(
     backbone = str(tiny_models.save_encoder(tmp_path))
     check_exportable(backbone, EXPERTS)
     monkeypatch.setattr(model, "_new_head", lambda config: Unexportable())
-    with pytest.raises(ArtifactError, match="^a router of type bert cannot be exported to ONNX: "):
+    with pytest.raises(ArtifactError, match=r"^a router of type bert cannot be exported to ONNX: "):
         check_exportable(backbone, EXPERTS)
 
 

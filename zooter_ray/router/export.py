@@ -43,7 +43,7 @@ class OnnxInterface:
         return asdict(self)
 
 
-class _Logits(nn.Module):
+class LogitsOnly(nn.Module):
     """A router whose result is a tensor."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -68,7 +68,7 @@ def export_onnx(model: Any, tokenizer: Any, path: str | Path) -> OnnxInterface:
     for part in plain.modules():
         if hasattr(part, "set_attn_implementation"):
             part.set_attn_implementation("eager")
-    traced = _Logits(plain).eval()
+    traced = LogitsOnly(plain).eval()
     free = {name: {0: "batch", 1: "length"} for name in INPUTS} | {name: {0: "batch"} for name in OUTPUTS}
     try:
         with warnings.catch_warnings(), torch.inference_mode():
