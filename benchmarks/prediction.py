@@ -6,8 +6,9 @@ python benchmarks/prediction.py [--backbone package:all-minilm-l6-v2] [--paths s
 An untrained router on the backbone (training changes no speed). The paths take turns in every round, on the same token
 ids, and must find the same probabilities to 1e-5. Printed are the median of a path's times, in milliseconds of the core
 (other work on the machine takes turns on it), and the median over rounds of how many times faster a path was than
-`sdpa`, which is plain transformers. `mixed` is 60 single queries of 4 to 128 tokens, no two of a length. What the tokenizer takes is measured apart. `openvino`
-and `newer exporter` need packages that the project does without (openvino; onnxscript).
+`sdpa`, which is plain transformers. `mixed` is 60 single queries of 4 to 128 tokens, no two of a length. What the
+tokenizer takes is measured apart. `openvino` and `newer exporter` need packages that the project does without
+(openvino; onnxscript).
 """
 
 import argparse
@@ -111,7 +112,7 @@ PATHS: dict[str, Callable[[Path], Logits]] = {
 
 
 def batch(rows: int, length: int) -> Batch:
-    """Token ids and a mask (B, L) of rows of like lengths, as the predictor makes them, up to an eighth of it padding."""
+    """Token ids and a mask (B, L) of rows of like lengths, as the predictor makes them."""
     input_ids = np.random.default_rng(length).integers(1000, 20000, (rows, length))
     lengths = length - np.arange(rows) % (length // 8 + 1)
     return input_ids, (np.arange(length) < lengths[:, None]).astype(np.int64)

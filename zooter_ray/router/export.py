@@ -8,7 +8,7 @@ that became constants, is looked for: the file is run on batches of several shap
 import copy
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class LogitsOnly(nn.Module):
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (B, M) of token ids and their mask (B, L)."""
         logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
         return logits
 
@@ -105,7 +106,7 @@ def check(model: Callable[[Tensor, Tensor], Tensor], tokenizer: Any, path: str |
         ArtifactError: if their probabilities differ.
     """
     session = OnnxSession(path)
-    for input_ids, attention_mask in _batches(tokenizer):
+    for input_ids, attention_mask in (_batch(tokenizer, *shape) for shape in SHAPES):
         expected_BM = model(input_ids, attention_mask).double().softmax(dim=1).numpy()
         found_BM = torch.from_numpy(session(input_ids.numpy(), attention_mask.numpy())).double().softmax(dim=1).numpy()
         difference = np.abs(found_BM - expected_BM).max()
@@ -114,10 +115,6 @@ def check(model: Callable[[Tensor, Tensor], Tensor], tokenizer: Any, path: str |
                 f"{path} gives probabilities that differ by {difference:.1e} from those of the model, "
                 f"for queries of {input_ids.shape[1]} tokens"
             )
-
-
-def _batches(tokenizer: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    yield from (_batch(tokenizer, *shape) for shape in SHAPES)
 
 
 def _batch(tokenizer: Any, batch: int, length: int) -> tuple[Tensor, Tensor]:
