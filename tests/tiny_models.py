@@ -16,12 +16,19 @@ from transformers import (
     DebertaV2ForSequenceClassification,
     LlamaConfig,
     LlamaForSequenceClassification,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
     PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 
+from zooter_ray.config.training import TrainingConfig
 from zooter_ray.rewards.pair_ranker import DebertaPairRanker
 from zooter_ray.rewards.ultrarm import LlamaRewardModel
-from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
+from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON, RouterCard
+from zooter_ray.router.export import export_onnx
+from zooter_ray.router.model import new_router
 
 torch.set_num_threads(1)  # models this small only wait for further threads, for long if the machine is busy
 
@@ -134,6 +141,34 @@ def save_deberta(directory: Path, num_labels: int = 1) -> Path:
     return _save(directory, DebertaV2ForSequenceClassification(config), tokenizer)
 
 
+def save_modernbert(directory: Path, num_labels: int) -> Path:
+    """A ModernBERT sequence classifier, whose layers but every third look at eight tokens only, and its tokenizer."""
+    tokenizer = encoder_tokenizer()
+    torch.manual_seed(7)
+    ids = {"pad_token_id": 0, "bos_token_id": 2, "cls_token_id": 2, "eos_token_id": 3, "sep_token_id": 3}
+    shape = {**SHAPE, "num_hidden_layers": 4, "local_attention": 8}
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer), num_labels=num_labels, initializer_range=0.3, initializer_cutoff_factor=2.0,
+        **ids, **shape,
+    )  # fmt: skip
+    return _save(directory, ModernBertForSequenceClassification(config), tokenizer)
+
+
+def save_xlm_roberta(directory: Path, num_labels: int) -> Path:
+    """An XLM-RoBERTa sequence classifier, which counts positions from the padding token's id, and its tokenizer."""
+    tokenizer = encoder_tokenizer()
+    torch.manual_seed(8)
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        num_labels=num_labels,
+        initializer_range=0.3,
+        type_vocab_size=1,
+        pad_token_id=0,
+        **SHAPE,
+    )
+    return _save(directory, XLMRobertaForSequenceClassification(config), tokenizer)
+
+
 def save_llama_classifier(directory: Path, num_labels: int = 1, **tokenizer_settings: Any) -> Path:
     """A LLaMA sequence classifier, which reads its logits at the last token, and its tokenizer."""
     tokenizer = decoder_tokenizer(**tokenizer_settings)
@@ -179,6 +214,20 @@ def save_router(directory: Path, experts: Sequence[str], **card: Any) -> Path:
     names = dict(enumerate(experts))
     save_bert(directory, len(experts), id2label=names, label2id={name: index for index, name in names.items()})
     content = router_card(experts, **card).to_json()
+    (directory / ZOOTER_JSON).write_text(json.dumps(content), encoding="utf-8")
+    return directory
+
+
+def save_mean_router(directory: Path, experts: Sequence[str], hidden: int | None = None, **card: Any) -> Path:
+    """A router directory of a mean-pooled BERT, with its `router.onnx`."""
+    save_encoder(directory)
+    config = TrainingConfig(backbone=str(directory), pooling="mean", hidden=hidden)
+    model, tokenizer = new_router(config, experts), encoder_tokenizer()
+    for weight in model.parameters():
+        weight.data *= 10  # as it is, the head tells no query from another
+    _save(directory, model, tokenizer)
+    onnx = export_onnx(model, tokenizer, directory / ONNX_FILE).to_json()
+    content = router_card(experts, pooling="mean", onnx=onnx, **card).to_json()
     (directory / ZOOTER_JSON).write_text(json.dumps(content), encoding="utf-8")
     return directory
 

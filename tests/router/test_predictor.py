@@ -1,6 +1,11 @@
 """The one predictor."""
 
+import json
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +15,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests import tiny_models
 from zooter_ray import load_router, route
 from zooter_ray.errors import ArtifactError
-from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON
+from zooter_ray.router.export import export_onnx
+from zooter_ray.router.model import load_mean_pooled
+from zooter_ray.router.predictor import RouterPredictor, torch_logits
 
 EXPERTS = ["vicuna", "llama", "wizard"]
 QUERIES = [
@@ -25,8 +33,38 @@ QUERIES = [
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def without_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.save_router(tmp_path_factory.mktemp("router"), EXPERTS)
+
+
+@pytest.fixture(scope="module")
+def with_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tiny_models.save_router(tmp_path_factory.mktemp("router"), EXPERTS)
+    return add_onnx(directory, AutoModelForSequenceClassification.from_pretrained(directory))
+
+
+@pytest.fixture(scope="module")
+def mean_pooled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.save_mean_router(tmp_path_factory.mktemp("router"), EXPERTS, hidden=8)
+
+
+@pytest.fixture(params=["without_onnx", "with_onnx"])
+def directory(request: pytest.FixtureRequest) -> Path:
+    """A router with native pooling: PyTorch's to compute, and ONNX Runtime's."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def add_onnx(directory: Path, model: Any) -> Path:
+    """Export a saved router into its directory."""
+    interface = export_onnx(model, AutoTokenizer.from_pretrained(directory), directory / ONNX_FILE)
+    set_card(directory, onnx=interface.to_json())
+    return directory
+
+
+def set_card(directory: Path, **changed: Any) -> None:
+    path = directory / ZOOTER_JSON
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
 
 
 @torch.inference_mode()
@@ -94,3 +132,123 @@ def test_a_router_at_a_uri_is_the_same_router(tmp_path: Path) -> None:
     queries = ["What is the capital of France?"]
     at_a_uri = RouterPredictor(directory.as_uri())
     assert at_a_uri(queries).tolist() == RouterPredictor(directory)(queries).tolist()
+
+
+# Which runtime
+
+
+def test_a_router_with_an_onnx_file_is_computed_by_onnx_runtime_and_one_without_by_pytorch(
+    with_onnx: Path, without_onnx: Path
+) -> None:
+    assert type(RouterPredictor(with_onnx).logits).__name__ == "OnnxSession"
+    assert not isinstance(RouterPredictor(without_onnx).logits, type(RouterPredictor(with_onnx).logits))
+
+
+@pytest.mark.parametrize("onnx", [True, False])
+def test_a_mean_pooled_router_has_its_models_probabilities_by_either_runtime(
+    mean_pooled: Path, tmp_path: Path, onnx: bool
+) -> None:
+    shutil.copytree(mean_pooled, tmp_path, dirs_exist_ok=True)
+    if not onnx:
+        set_card(tmp_path, onnx=None)
+    model, tokenizer = load_mean_pooled(mean_pooled).eval(), AutoTokenizer.from_pretrained(mean_pooled)
+    expected_QM = []
+    for query in QUERIES:
+        encoded = tokenizer(query, truncation=True, max_length=64, return_tensors="pt")
+        with torch.inference_mode():
+            logits_BM = model(encoded["input_ids"], encoded["attention_mask"]).logits
+        expected_QM.append(logits_BM.softmax(dim=1)[0].numpy())
+    assert np.ptp(expected_QM, axis=0).max() > 0.01
+    np.testing.assert_allclose(RouterPredictor(tmp_path, batch_size=3)(QUERIES), expected_QM, atol=1e-5)
+
+
+def test_onnx_runtime_and_pytorch_give_the_same_probabilities_at_every_length(with_onnx: Path) -> None:
+    predictor = RouterPredictor(with_onnx)
+    queries = [" ".join(["apple red"] * count) for count in range(40)]
+    by_onnx_QM = predictor(queries)
+    predictor.logits = torch_logits(with_onnx, "native")
+    np.testing.assert_allclose(by_onnx_QM, predictor(queries), atol=1e-5, rtol=0)
+
+
+# Odd queries
+
+
+ODD = {
+    "empty": "",
+    "white space": " \n\t",
+    "emoji": "🍎👩‍👩‍👧‍👦 which fruit is 🔴?",
+    "right to left": "\u202bמהי בירת צרפת?\u202c ما هي عاصمة فرنسا؟",
+    "control characters": "\x00What\x07 is\x1b[31m red\x7f?\r\n",
+    "lone surrogate": "red \ud83d apple",
+    "a long word": "a" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_query_is_routed_like_any_other(directory: Path, name: str) -> None:
+    (found_M,) = RouterPredictor(directory)([ODD[name]])
+    readable = ODD[name].replace("\ud83d", "\ufffd")
+    np.testing.assert_allclose(found_M, plain_transformers(directory, [readable], 64)[0], atol=1e-6)
+
+
+def test_a_megabyte_is_routed_in_well_under_a_second(directory: Path) -> None:
+    predictor = RouterPredictor(directory)
+    query = "How many apples are left if Tom eats three of his seven apples? " * 16_384
+    assert len(query) == 2**20
+    started = time.process_time()
+    found_QM = predictor([query])
+    assert time.process_time() - started < 0.5
+    np.testing.assert_allclose(found_QM, plain_transformers(directory, [query[:5000]], 64), atol=1e-6)
+
+
+# Directories that are no whole router
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "interrupted weights": (lambda path: half(path / "model.safetensors"), ""),
+    "empty weights": (lambda path: (path / "model.safetensors").write_bytes(b""), ""),
+    "no weights": (lambda path: (path / "model.safetensors").unlink(), "model.safetensors"),
+    "no tokenizer": (lambda path: (path / "tokenizer.json").unlink(), ""),
+    "interrupted tokenizer": (lambda path: half(path / "tokenizer.json"), ""),
+    "interrupted onnx": (lambda path: half(path / "router.onnx"), "router.onnx"),
+    "empty onnx": (lambda path: (path / "router.onnx").write_bytes(b""), "router.onnx"),
+    "no onnx": (lambda path: (path / "router.onnx").unlink(), "router.onnx"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_directory_is_refused_in_one_sentence(with_onnx: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(with_onnx, tmp_path, dirs_exist_ok=True)
+    damage, named = DAMAGE[name]
+    damage(tmp_path)
+    with pytest.raises(ArtifactError) as raised:
+        RouterPredictor(tmp_path)
+    assert str(raised.value).startswith(f"{tmp_path} is no whole router directory: ")
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_directory_without_any_tokenizer_file_is_refused(without_onnx: Path, tmp_path: Path) -> None:
+    shutil.copytree(without_onnx, tmp_path, dirs_exist_ok=True)
+    for file in tmp_path.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ArtifactError, match=r"it has no tokenizer file \(.*tokenizer\.json.*\)$"):
+        RouterPredictor(tmp_path)
+
+
+def test_an_onnx_file_of_another_router_is_refused(with_onnx: Path, tmp_path: Path) -> None:
+    tiny_models.save_router(tmp_path, ["vicuna", "llama"], onnx={"file": ONNX_FILE})
+    shutil.copy(with_onnx / ONNX_FILE, tmp_path)
+    with pytest.raises(ArtifactError, match=r"router\.onnx has 3 classes, not 2; it is of another router$"):
+        RouterPredictor(tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9/router", "hf://nobody/router", "nothing://router", "file:///no"])
+def test_a_directory_that_cannot_be_reached_is_named(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ArtifactError, match=f"^router directory {uri} cannot be read: .+"):
+        RouterPredictor(uri)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,9 @@ def test_no_rows_in_are_no_rows_out(predictor: RouterPredictor, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        ({"query_id": "c"}, "`query` must be a text that is not empty"),
-        ({"query_id": "c", "query": "  "}, "`query` must be a text that is not empty"),
-        ({"query_id": "c", "query": ["Hi."]}, "`query` must be a text that is not empty"),
+        ({"query_id": "c"}, "`query` must be a text"),
+        ({"query_id": "c", "query": ["Hi."]}, "`query` must be a text"),
+        ({"query_id": "c\ud83d", "query": "Hi."}, "`query_id` holds half a surrogate pair, which is no text"),
         ('{"query_id": ', "malformed JSON"),
     ],
 )
@@ -145,3 +146,15 @@ def test_an_output_that_cannot_be_written_is_named(predictor: RouterPredictor, t
     (tmp_path / "file").write_text("here first")
     with pytest.raises(ArtifactError, match=r"^cannot write .*routed\.jsonl: a "):
         list(route_file(predictor, write(tmp_path / "q.jsonl", ROWS), str(tmp_path / "file" / "routed.jsonl")))
+
+
+def test_odd_queries_are_routed_like_any_other(predictor: RouterPredictor, tmp_path: Path) -> None:
+    odd = ["", "  ", "🍎", "מהי בירת צרפת?", "\x00\x07\x1b\r\n", "red \ud83d apple", "name a red fruit " * 61_681]
+    rows: list[Any] = [{"query": query} for query in odd]
+    started = time.process_time()
+    assert sum(route_file(predictor, write(tmp_path / "queries.jsonl", rows), str(tmp_path / "routed.jsonl"))) == 7
+    assert time.process_time() - started < 0.9
+    found = read(tmp_path / "routed.jsonl")
+    assert [row["query_id"] for row in found] == list("0123456")
+    expected_QM = predictor(odd)
+    np.testing.assert_allclose([list(row["probabilities"].values()) for row in found], expected_QM, atol=1e-6)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import torch
 from ray import serve
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from serve_app.app import build_app
 from serve_app.args import ServeArgs
@@ -78,18 +79,19 @@ def make_router(directory: Path, experts: list[str]) -> RouterPredictor:
     components of what the encoder makes of the candidates, each of mean 0 and variance 1.
     """
     tiny_models.save_router(directory, experts, baselines={"overall": {e: -i for i, e in enumerate(experts)}})
-    predictor = RouterPredictor(directory)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
     with torch.no_grad():
-        encoded = predictor.tokenizer(CANDIDATES, padding=True, return_tensors="pt")
-        pooled_QH = predictor.model.bert(**encoded).pooler_output
+        encoded = tokenizer(CANDIDATES, padding=True, return_tensors="pt")
+        pooled_QH = model.bert(**encoded).pooler_output
         mean_H = pooled_QH.mean(dim=0)
         _, scale_H, directions_HH = torch.linalg.svd(pooled_QH - mean_H, full_matrices=False)
         count = len(experts)
         weight_MH = directions_HH[:count] * len(CANDIDATES) ** 0.5 / scale_H[:count, None]
-        predictor.model.classifier.weight.copy_(weight_MH)
-        predictor.model.classifier.bias.copy_(-weight_MH @ mean_H)
-    predictor.model.save_pretrained(directory)
-    return predictor
+        model.classifier.weight.copy_(weight_MH)
+        model.classifier.bias.copy_(-weight_MH @ mean_H)
+    model.save_pretrained(directory)
+    return RouterPredictor(directory)
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,7 @@ class TrainingConfig(Config):
     calibrate: bool = Field(True, description="scale the temperature of the router's probabilities on validation rows")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")
     truncation_side: Literal["left", "right"] = Field("right", description="where a longer query is cut")
+    onnx: bool = Field(True, description="write router.onnx, which routes faster than PyTorch where there is no GPU")
     embedder: str | None = Field(
         "package:all-minilm-l6-v2",
         description="frozen encoder behind the nearest-neighbour baseline, whose embeddings of the training queries "
@@ -64,9 +65,11 @@ class TrainingConfig(Config):
     resources: StageResources = Field(default_factory=StageResources)
 
     @model_validator(mode="after")
-    def _a_frozen_encoder_is_pooled_by_the_mean(self) -> Self:
+    def _settings_fit_the_pooling(self) -> Self:
         if self.frozen and self.pooling != "mean":
             raise ValueError("frozen needs pooling: mean")
+        if self.pooling == "mean" and not self.onnx:
+            raise ValueError("pooling: mean needs onnx: true, for those who load the router without this package")
         if self.hidden is not None and self.pooling != "mean":
             raise ValueError("hidden needs pooling: mean; the native class brings its own head")
         return self

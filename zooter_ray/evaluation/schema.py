@@ -28,7 +28,7 @@ class RouterSettings(Part):
     loss: str
     beta: float
     temperature: float  # T of the soft labels
-    parameters: int  # without embeddings, as the paper counts its 86M
+    parameters: int | None  # without embeddings, as the paper counts its 86M
 
 
 class GroupResult(Part):

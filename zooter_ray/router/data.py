@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.router.reading import read
 
 TOKENS = pa.schema(
     [
@@ -46,7 +47,7 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
     if hard or config.mask_equal_rewards:
         weight_Q = weight_Q * rows["has_preference"].to_numpy()
     columns = {
-        "token_ids": tokenizer(rows["query"].to_pylist(), truncation=True, max_length=config.max_length)["input_ids"],
+        "token_ids": read(tokenizer, rows["query"].to_pylist(), config.max_length),
         "features": pa.nulls(rows.num_rows, TOKENS.field("features").type),
         "label": label_QM.tolist(),
         "value": rows["rewards" if rows["metrics"].null_count else "metrics"],

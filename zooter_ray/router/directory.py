@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2  # what hf:// is reached by
+
 from zooter_ray.artifacts import file_system
 from zooter_ray.errors import ArtifactError
 
 ZOOTER_JSON = "zooter.json"
 BASELINES_FILE = "baselines.npz"
+ONNX_FILE = "router.onnx"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class RouterCard:
     validation: dict[str, Any]  # figures of the chosen epoch, and `epochs`: those of all
     baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`, `per_tag`; the embedder
     same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
-    hidden: int | None = None  # units of a two-layer head over the mean
+    onnx: dict[str, Any] | None = None  # how router.onnx is called: `inputs`, `outputs`, `opset`, `file`
+    parameters: int | None = None  # without the embedding matrix
     format_version: int = 1
 
     def to_json(self) -> dict[str, Any]:
@@ -65,16 +69,29 @@ def read_card(directory: str | Path) -> RouterCard:
 
 @contextmanager
 def local_copy(directory: str | Path) -> Iterator[Path]:
-    """The directory itself if it is on this machine, else a copy of it for as long as the context lasts."""
+    """The directory itself if it is on this machine, else a copy of it for as long as the context lasts.
+
+    Raises:
+        ArtifactError: if it cannot be reached.
+    """
     if "://" not in str(directory):
         yield Path(directory)
         return
-    fs, path = file_system(str(directory))
     with tempfile.TemporaryDirectory() as scratch:
-        for found in fs.ls(path, detail=False):
-            if fs.isfile(found):
-                Path(scratch, posixpath.basename(found)).write_bytes(fs.cat_file(found))
+        try:
+            _download(str(directory), Path(scratch))
+        except (OSError, ValueError, ImportError, httpx2.TransportError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ArtifactError(f"router directory {directory} cannot be read: {reason}") from None
         yield Path(scratch)
+
+
+def _download(uri: str, target: Path) -> None:
+    """Copy the files of a directory at a URI, but not its subdirectories."""
+    fs, path = file_system(uri)
+    for found in fs.ls(path, detail=False):
+        if fs.isfile(found):
+            Path(target, posixpath.basename(found)).write_bytes(fs.cat_file(found))
 
 
 def read_card_of(directory: str | Path) -> RouterCard:

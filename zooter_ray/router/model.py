@@ -1,77 +1,109 @@
-"""The router's model: a Hugging Face encoder with a classification head over the experts."""
+"""The router's model: a Hugging Face encoder with a head over the experts, by the encoder's own pooling or the mean.
+
+`pooling: native` is transformers' class for sequence classification of that architecture. `pooling: mean` is
+MeanPooledRouter below. Both are called the same way, `model(input_ids=..., attention_mask=...).logits`, and saved the
+same way.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from zooter_ray.batching import length_buckets
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
 
-HEAD_FILE = "head.safetensors"
+WEIGHTS_FILE = "model.safetensors"
+
+Side = Literal["left", "right"]
 
 
 class Head(nn.Module):
-    """Logits (B, M) from pooled states (B, D): one linear layer, or two."""
+    """Logits (B, M) from pooled states (B, D): one linear layer, or two with a GELU between them."""
 
-    base_model_prefix = "encoder"  # which it has not: all of it is head
+    base_model_prefix = "encoder"  # it has none: all its parameters are the head's
 
-    def __init__(self, size: int, experts: int, hidden: int | None, dropout: float) -> None:
+    def __init__(self, config: Any) -> None:
+        """Fresh weights, drawn as transformers draws those of its own heads."""
         super().__init__()
-        before = [] if hidden is None else [nn.Linear(size, hidden), nn.GELU(), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(nn.Dropout(dropout), *before, nn.Linear(hidden or size, experts))
+        hidden, dropout = config.router_head["hidden"], config.router_head["dropout"]
+        width = config.hidden_size if hidden is None else hidden
+        first = [] if hidden is None else [nn.Linear(config.hidden_size, hidden), nn.GELU()]
+        self.layers = nn.Sequential(*first, nn.Dropout(dropout), nn.Linear(width, config.num_labels))
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=getattr(config, "initializer_range", 0.02))
+                nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor) -> SequenceClassifierOutput:
-        """Logits (B, M) from pooled states (B, D)."""
+        """Logits (B, M) of pooled states (B, D)."""
         return SequenceClassifierOutput(logits=self.layers(features))
 
 
 class MeanPooledRouter(nn.Module):
-    """An encoder whose last states are averaged over a query's tokens, and a head."""
+    """An encoder, the mean of its hidden states over the attended tokens, and a head.
 
-    base_model_prefix = "encoder"
+    The encoder bears the name that its architecture has in checkpoints, so that `save_pretrained` writes one that plain
+    transformers reads the encoder from. The settings of the head stand in config.json under `router_head`.
+    """
 
-    def __init__(self, encoder: Any, hidden: int | None) -> None:
+    def __init__(self, encoder: Any) -> None:
+        """A fresh head, as `encoder.config` says (`num_labels` and `router_head`)."""
         super().__init__()
-        self.encoder = encoder
-        self.config = config = encoder.config
-        self.head = Head(config.hidden_size, config.num_labels, hidden, getattr(config, "hidden_dropout_prob", 0.0))
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # BERT's own pooling; parameters without a gradient would stop training in parallel
+        self.config = encoder.config
+        self.base_model_prefix: str = encoder.base_model_prefix
+        self.add_module(self.base_model_prefix, encoder)
+        self.head = Head(encoder.config)
 
     def pool(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Mean of the last states over the tokens of each query, (B, D)."""
-        hidden_BLD = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        """Mean (B, D) of the last hidden states over the attended tokens (B, L)."""
+        encoder = self.get_submodule(self.base_model_prefix)
+        hidden_BLD = encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weight_BL1 = attention_mask.unsqueeze(-1).to(hidden_BLD.dtype)
-        mean_BD: Tensor = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
-        return mean_BD
+        pooled_BD: Tensor = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        return pooled_BD
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SequenceClassifierOutput:
-        """Logits (B, M) from right-padded tokens (B, L)."""
+        """Logits (B, M) of token ids (B, L) under a mask (B, L)."""
         output: SequenceClassifierOutput = self.head(self.pool(input_ids, attention_mask))
         return output
 
-    def num_parameters(self, exclude_embeddings: bool = False) -> int:
-        """Parameters of encoder and head, as transformers counts them."""
-        head = sum(parameter.numel() for parameter in self.head.parameters())
-        return int(self.encoder.num_parameters(exclude_embeddings=exclude_embeddings)) + head
-
     def save_pretrained(self, directory: str | Path) -> None:
-        """The encoder as a Hugging Face checkpoint, and the head beside it."""
-        self.encoder.save_pretrained(directory)
-        save_model(self.head, str(Path(directory) / HEAD_FILE))
+        """Write config.json and model.safetensors."""
+        self.config.save_pretrained(directory)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        save_file(weights, Path(directory) / WEIGHTS_FILE, metadata={"format": "pt"})
+
+
+def load_mean_pooled(directory: str | Path) -> MeanPooledRouter:
+    """What `MeanPooledRouter.save_pretrained` wrote.
+
+    Raises:
+        OSError, ValueError, RuntimeError, SafetensorError: for what is missing, cut short or of another shape.
+    """
+    config = AutoConfig.from_pretrained(directory)
+    if not hasattr(config, "router_head"):
+        raise ValueError("config.json has no `router_head`, so this is no mean-pooled router")
+    model = MeanPooledRouter(AutoModel.from_config(config, dtype=torch.float32))
+    model.load_state_dict(load_file(Path(directory) / WEIGHTS_FILE))
+    return model
 
 
 def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
     """A model whose classes are the experts, in order; a head that the backbone lacks starts from the seed.
 
-    A backbone that is itself a classifier over as many classes (a router, say) goes on with its head; one of another
-    size gets a fresh one.
+    With native pooling, a backbone that is itself a classifier over as many classes (a router, say) goes on with its
+    head, and one of another size gets a fresh one. With mean pooling the head is always fresh.
     """
     torch.manual_seed(config.seed)
     source = resolve_source(config.backbone)
@@ -81,34 +113,28 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
         id2label=dict(enumerate(experts)),
         label2id={expert: index for index, expert in enumerate(experts)},
         problem_type="single_label_classification",
-        **({} if config.layers is None else {"num_hidden_layers": config.layers}),
     )
+    if config.layers is not None:
+        settings.num_hidden_layers = min(config.layers, settings.num_hidden_layers)
     if config.pooling == "mean":
-        encoder = AutoModel.from_pretrained(source, config=settings, dtype=torch.float32)
-        return MeanPooledRouter(encoder, config.hidden)
+        dropout = getattr(settings, "hidden_dropout_prob", 0.0)
+        settings.router_head = {"hidden": config.hidden, "dropout": dropout}
+        return MeanPooledRouter(AutoModel.from_pretrained(source, config=settings, dtype=torch.float32))
     return AutoModelForSequenceClassification.from_pretrained(
         source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True
     )
 
 
-def trained_part(router: Any, config: TrainingConfig) -> nn.Module:
+def trained_part(router: Any, frozen: bool) -> nn.Module:
     """What distillation changes of a router: all of it, or its head alone."""
-    part: nn.Module = router.head if config.frozen else router
+    part: nn.Module = router.head if frozen else router
     return part
 
 
-def load_router(directory: str | Path, pooling: str, hidden: int | None) -> Any:
-    """The model of a router directory."""
-    if pooling == "native":
-        return AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
-    router = MeanPooledRouter(AutoModel.from_pretrained(directory, dtype=torch.float32), hidden)
-    load_model(router.head, Path(directory) / HEAD_FILE)
-    return router
-
-
-def new_tokenizer(backbone: str, truncation_side: str) -> Any:
-    """The backbone's tokenizer, which cuts long queries as the predictor does."""
-    return AutoTokenizer.from_pretrained(resolve_source(backbone), truncation_side=truncation_side)
+def parameters_of(router: Any) -> int:
+    """Parameters without the embedding matrix, as the paper counts them."""
+    embeddings = sum(p.numel() for m in router.modules() if isinstance(m, nn.Embedding) for p in m.parameters())
+    return sum(parameter.numel() for parameter in router.parameters()) - embeddings
 
 
 @torch.inference_mode()
@@ -133,7 +159,19 @@ def fold_temperature(router: Any, temperature: float) -> None:
             layer.bias.div_(temperature)
 
 
-def last_linear(router: Any) -> nn.Linear:
-    """The layer that gives the logits: the last linear one with as many outputs as there are experts."""
-    layers = [m for m in router.modules() if isinstance(m, nn.Linear) and m.out_features == router.config.num_labels]
+def last_linear(model: nn.Module) -> nn.Linear:
+    """The layer that makes the logits, of a router with either pooling.
+
+    Raises:
+        ConfigError: if the architecture's head ends in no linear layer over the classes.
+    """
+    classes = model.config.num_labels  # type: ignore[union-attr]
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and layer.out_features == classes]
+    if not layers:
+        raise ConfigError(f"the head of {type(model).__name__} has no linear layer over {classes} classes at its end")
     return layers[-1]
+
+
+def new_tokenizer(backbone: str, truncation_side: Side = "right") -> Any:
+    """The backbone's tokenizer; it cuts long queries on this side, as the predictor does."""
+    return AutoTokenizer.from_pretrained(resolve_source(backbone), truncation_side=truncation_side)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import writing
-from zooter_ray.errors import ArtifactError
-from zooter_ray.outcomes import check_text, read_rows
+from zooter_ray.errors import ArtifactError, DataError
+from zooter_ray.outcomes import check_encodes, read_rows
 from zooter_ray.router.predictor import RouterPredictor
 
 ROWS_TOGETHER = 256
@@ -61,8 +61,13 @@ def routed(predictor: RouterPredictor, queries: str) -> Iterator[list[dict[str, 
 
 
 def _checked(number: int, where: str, row: dict[str, Any]) -> tuple[str, str]:
-    query_id = row.get("query_id")
-    return str(number if query_id is None else query_id), check_text(where, row, "query")
+    """Id and query of a row; any text is a query, and only its id is written."""
+    query_id, query = row.get("query_id"), row.get("query")
+    if not isinstance(query, str):
+        raise DataError(f"{where}: `query` must be a text")
+    query_id = str(number if query_id is None else query_id)
+    check_encodes(where, "query_id", [query_id])
+    return query_id, query
 
 
 def _write_lines(path: Path, predictor: RouterPredictor, queries: str, compressed: bool) -> Iterator[int]:

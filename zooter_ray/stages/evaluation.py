@@ -158,8 +158,8 @@ def evaluate(
 
 def settings_of(predictor: RouterPredictor) -> RouterSettings:
     """What the report says of the router."""
-    card, parameters = predictor.card, predictor.model.num_parameters(exclude_embeddings=True)
-    return RouterSettings(loss=card.loss, beta=card.beta, temperature=card.temperature, parameters=parameters)
+    card = predictor.card
+    return RouterSettings(loss=card.loss, beta=card.beta, temperature=card.temperature, parameters=card.parameters)
 
 
 def predict(

@@ -39,6 +39,7 @@ from zooter_ray.progress import track
 from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import tokenise
 from zooter_ray.router.directory import BASELINES_FILE, RouterCard
+from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages.training.features import with_features
@@ -85,6 +86,8 @@ def run(
     tokens = tokenise(table, tokenizer, config)
     rows = learned_rows(tokens)
     learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
+    if config.onnx:
+        check_exportable(config, experts)
     if config.frozen:
         tokens = with_features(tokens, config, experts, tokenizer.pad_token_id, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
@@ -103,7 +106,6 @@ def run(
         validation={**kept_epoch(epochs, config.keep), "epochs": epochs},
         baselines=learned.to_json(),
         same_weights=dict(same_weights or {}),
-        hidden=config.hidden,
     )
     if learned.embedder is not None:
         write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())

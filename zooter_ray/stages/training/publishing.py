@@ -17,9 +17,17 @@ from zooter_ray.config.training import TrainingConfig
 from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
 from zooter_ray.router.calibration import fit_temperature
 from zooter_ray.router.data import TokenRows
-from zooter_ray.router.directory import ZOOTER_JSON, RouterCard
-from zooter_ray.router.model import fold_temperature, new_router, new_tokenizer, trained_part
-from zooter_ray.stages.training.worker import LOGITS_FILE, MODEL_FILE
+from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON, RouterCard
+from zooter_ray.router.export import export_onnx
+from zooter_ray.router.model import (
+    WEIGHTS_FILE,
+    fold_temperature,
+    new_router,
+    new_tokenizer,
+    parameters_of,
+    trained_part,
+)
+from zooter_ray.stages.training.worker import LOGITS_FILE
 
 
 def publish(
@@ -28,16 +36,20 @@ def publish(
     """Write a router directory from a checkpoint; zooter.json comes last."""
     router = new_router(config, card.experts)
     with checkpoint.as_directory() as saved:
-        load_model(trained_part(router, config), Path(saved) / MODEL_FILE)
+        load_model(trained_part(router, config.frozen), Path(saved) / WEIGHTS_FILE)
         logits_QM = np.load(Path(saved) / LOGITS_FILE)
+    card = replace(card, parameters=parameters_of(router))
     if config.calibrate:
         card = replace(
             card, calibration=calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
         )
         fold_temperature(router, card.calibration["temperature"])
     with tempfile.TemporaryDirectory() as scratch:
+        tokenizer = new_tokenizer(config.backbone, config.truncation_side)
         router.save_pretrained(scratch)
-        new_tokenizer(config.backbone, config.truncation_side).save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        if config.onnx:
+            card = replace(card, onnx=export_onnx(router, tokenizer, Path(scratch) / ONNX_FILE).to_json())
         for file in sorted(Path(scratch).iterdir()):
             write_bytes(posixpath.join(directory, file.name), file.read_bytes())
     write_json(posixpath.join(directory, ZOOTER_JSON), card.to_json())

@@ -19,9 +19,9 @@ from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.distill import logits_of, make_optimizer, train_epoch
 from zooter_ray.router.losses import mean_loss
-from zooter_ray.router.model import new_router, trained_part
+from zooter_ray.router.model import WEIGHTS_FILE, new_router, trained_part
 
-MODEL_FILE, STATE_FILE, LOGITS_FILE = "model.safetensors", "training_state.pt", "validation_logits.npy"
+STATE_FILE, LOGITS_FILE = "training_state.pt", "validation_logits.npy"
 
 Figures = dict[str, float]
 
@@ -33,7 +33,7 @@ def train_worker(loop: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     train, validation = read_rows(loop["tokens"], loop["pad_token_id"])
-    model = ray.train.torch.prepare_model(trained_part(new_router(config, loop["experts"]), config))
+    model = ray.train.torch.prepare_model(trained_part(new_router(config, loop["experts"]), config.frozen))
     optimizer, schedule = make_optimizer(_unwrapped(model), config, len(train))
     history = _restore(model, optimizer, schedule)
     if rank == 0:
@@ -114,7 +114,7 @@ def _report(
         ray.train.report(history[-1])
         return
     with tempfile.TemporaryDirectory() as directory:
-        save_model(_unwrapped(model), str(Path(directory) / MODEL_FILE))
+        save_model(_unwrapped(model), str(Path(directory) / WEIGHTS_FILE))
         np.save(Path(directory) / LOGITS_FILE, logits_QM)
         state = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "history": history}
         torch.save(state, Path(directory) / STATE_FILE)
@@ -127,7 +127,7 @@ def _restore(model: torch.nn.Module, optimizer: Any, schedule: Any) -> list[Figu
     if checkpoint is None:
         return []
     with checkpoint.as_directory() as directory:
-        load_model(_unwrapped(model), Path(directory) / MODEL_FILE)
+        load_model(_unwrapped(model), Path(directory) / WEIGHTS_FILE)
         state = torch.load(Path(directory) / STATE_FILE, weights_only=True)
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
