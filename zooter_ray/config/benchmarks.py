@@ -14,6 +14,7 @@ from zooter_ray.config.scoring import ReferenceReward, RewardModel
 class Benchmark(Config):
     """What all benchmarks have."""
 
+    kind: str
     greedy: bool = Field(False, description="decoded at temperature 0; else as the expert's decoding says")
     max_tokens: int | None = Field(None, ge=1, description="new tokens per answer; null: as the expert's decoding says")
     limit: int | None = Field(None, ge=1, description="queries at most, evenly over the file; for a trial")

@@ -81,9 +81,7 @@ def question(instruction: str, reference: str, skills: tuple[str, ...]) -> Quest
     """How good is the answer, skill by skill?"""
     listed = "\n".join(f"- {skill}: {SKILLS[skill]}" for skill in skills)
     example = json.dumps(dict.fromkeys(skills, 3))
-    return Question(
-        PROMPT, {"instruction": instruction, "reference": reference, "skills": listed, "example": example}
-    )
+    return Question(PROMPT, {"instruction": instruction, "reference": reference, "skills": listed, "example": example})
 
 
 def verdict(query: BenchmarkQuery, reply: str) -> float | None:

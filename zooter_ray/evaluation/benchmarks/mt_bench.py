@@ -1,4 +1,4 @@
-"""MT-Bench (Zheng et al., 2023): 80 queries of eight categories and two turns; each turn's answer is rated from 1 to 10.
+"""MT-Bench (Zheng et al., 2023): 80 queries of eight categories, two turns each, rated from 1 to 10.
 
 Published as three files of JSON Lines: questions (`question_id`, `category`, `turns`), GPT-4's reference answers to
 math, reasoning and coding, and the judge's prompts, which are read from there. A grade is the mean of both turns'

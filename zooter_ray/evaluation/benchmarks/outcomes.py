@@ -4,13 +4,14 @@ A row of the outcomes needs a grade of every expert. A mean is over all grades o
 as leaderboards count it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
 
 NO_SUBSET = "the published file counts it for no subset"
+NO_REWARD = "there is a grade, but no reward"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Grade:
     reason: str = ""
     response: str = ""
     tokens: int | None = None  # generated; None: not known
+    reward: float | None = None  # of a reward model, if one is asked
 
 
 Grades = Mapping[str, Mapping[str, Grade]]  # by expert and query id
@@ -28,7 +30,7 @@ Grades = Mapping[str, Mapping[str, Grade]]  # by expert and query id
 
 @dataclass(frozen=True)
 class SubsetResult:
-    """An expert's mean grade on a subset."""
+    """An expert's mean grade on a subset, or on all queries of a benchmark, each once."""
 
     source: str
     expert: str
@@ -37,16 +39,22 @@ class SubsetResult:
     missing: int
 
 
-def outcome_rows(queries: Iterable[BenchmarkQuery], grades: Grades) -> Iterator[dict[str, Any]]:
-    """A row per query and subset, where every expert has a grade; a query of several subsets has an id for each."""
+def outcome_rows(queries: Iterable[BenchmarkQuery], grades: Grades, rewarded: bool = False) -> Iterator[dict[str, Any]]:
+    """A row per query and subset, where every expert has a grade; a query of several subsets has an id for each.
+
+    Args:
+        queries: of one benchmark.
+        grades: of every expert on every query that has a subset.
+        rewarded: whether the rewards are those of a reward model; else the grades are.
+    """
     for query in queries:
-        theirs = {expert: found[query.query_id] for expert, found in grades.items()}
-        values = {expert: grade.value for expert, grade in theirs.items()}
-        if None in values.values():
+        theirs = {expert: found[query.query_id] for expert, found in grades.items()} if query.sources else {}
+        if any(_missing(grade, rewarded) for grade in theirs.values()):
             continue
+        values = {expert: grade.value for expert, grade in theirs.items()}
         row = {
             "query": query.query,
-            "rewards": values,
+            "rewards": {expert: grade.reward for expert, grade in theirs.items()} if rewarded else values,
             "metrics": values,
             "split": "eval",
             "responses": {expert: grade.response for expert, grade in theirs.items()},
@@ -62,7 +70,9 @@ def outcome_id(query: BenchmarkQuery, source: str) -> str:
     return query.query_id if len(query.sources) == 1 else f"{query.query_id}/{source.partition('/')[2]}"
 
 
-def rejected_rows(queries: Iterable[BenchmarkQuery], grades: Grades) -> Iterator[dict[str, Any]]:
+def rejected_rows(
+    queries: Iterable[BenchmarkQuery], grades: Grades, rewarded: bool = False
+) -> Iterator[dict[str, Any]]:
     """Rows of schemas.REJECTED: a query without a subset, and each expert without a grade on a query."""
     for query in queries:
         row = {"query_id": query.query_id, "sample": 0, "detail": None}
@@ -70,26 +80,34 @@ def rejected_rows(queries: Iterable[BenchmarkQuery], grades: Grades) -> Iterator
             yield {**row, "expert": None, "reason": NO_SUBSET}
             continue
         for expert, found in grades.items():
-            if found[query.query_id].value is None:
-                yield {**row, "expert": expert, "reason": found[query.query_id].reason}
+            if reason := _missing(found[query.query_id], rewarded):
+                yield {**row, "expert": expert, "reason": reason}
 
 
-def subset_results(queries: Iterable[BenchmarkQuery], grades: Grades) -> list[SubsetResult]:
-    """Each expert's mean on each subset, subsets in the order in which they come."""
-    values: dict[tuple[str, str], list[float | None]] = {}
+def _missing(grade: Grade, rewarded: bool) -> str:
+    """Why a grade makes no outcome; empty if it does."""
+    if grade.value is None:
+        return grade.reason
+    return NO_REWARD if rewarded and grade.reward is None else ""
+
+
+def subset_results(queries: Sequence[BenchmarkQuery], grades: Grades) -> list[SubsetResult]:
+    """Each expert's mean on each subset, sorted, and on the whole benchmark where it has several subsets."""
+    found: dict[str, list[str]] = {}
     for query in queries:
         for source in query.sources:
-            for expert, found in grades.items():
-                values.setdefault((source, expert), []).append(found[query.query_id].value)
-    return [_result(source, expert, found) for (source, expert), found in values.items()]
+            found.setdefault(source, []).append(query.query_id)
+    if len(found) > 1:
+        whole = next(iter(found)).partition("/")[0]
+        found = {**dict(sorted(found.items())), whole: [query.query_id for query in queries if query.sources]}
+    return [
+        _result(source, expert, [theirs[query_id].value for query_id in ids])
+        for source, ids in found.items()
+        for expert, theirs in grades.items()
+    ]
 
 
-def _result(source: str, expert: str, values: list[float | None]) -> SubsetResult:
+def _result(source: str, expert: str, values: Sequence[float | None]) -> SubsetResult:
     known = [value for value in values if value is not None]
     mean = sum(known) / len(known) if known else None
     return SubsetResult(source, expert, mean, len(known), len(values) - len(known))
-
-
-def results_json(results: Iterable[SubsetResult]) -> list[dict[str, Any]]:
-    """Results as plain JSON values."""
-    return [asdict(result) for result in results]
