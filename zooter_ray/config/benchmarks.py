@@ -105,6 +105,12 @@ class JudgeConfig(Config):
             raise ValueError(f"judge id {value!r} must be 1 to 64 letters, digits, dots, dashes or underscores")
         return value
 
+    @model_validator(mode="after")
+    def _no_budget(self) -> Self:
+        if getattr(self.engine, "budget", None) is not None:
+            raise ValueError("a budget is for experts; a judge's endpoint has none")
+        return self
+
 
 class BenchmarksConfig(Config):
     """The settings of `zooter benchmark`."""
@@ -114,7 +120,9 @@ class BenchmarksConfig(Config):
     ray: RayConfig = Field(default_factory=RayConfig)
     benchmarks: list[AnyBenchmark] = Field(min_length=1)
     generation: GenerationConfig | None = Field(
-        None, description="the experts; in a file also the path of a run's config, whose experts are taken over"
+        None,
+        description="the experts; in a file also the path of a run's config, whose experts are taken over; "
+        "a budget holds for each turn",
     )
     judge: JudgeConfig | None = None
     grading: ReferenceReward = Field(default_factory=ReferenceReward, description="limits of HumanEval's unit tests")

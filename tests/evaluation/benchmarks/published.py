@@ -35,17 +35,26 @@ MMLU = {
     "high_school_geography": [["Which is a river?", "Bonn", "Rhine", "Alps", "Sun", "B"]],
     "astronomy": [
         ["Which is a star?", "Bonn", "Rhine", "Alps", "Sun", "D"],
-        ['"Moon", is it', "1", "2", "3", "4", "A"],
+        ['"Moon", is it', "1", "2,5", "3\nor 4", "5", "A"],
     ],
 }
 GSM8K = [
     {
         "question": "Ann has 1,000 apples and buys 2. How many has she?",
-        "answer": "1000 + 2 = <<1000+2=1002>>1002\n#### 1,002",
+        "answer": "It is <<1000+2=1002>>1002\n#### 1,002",
     },
     {"question": "Bob has 5 pears and eats one. How many are left?", "answer": "5 - 1 = 4\n#### 4"},
 ]
-DOUBLE = 'from typing import List\n\n\ndef half(x):\n    return x / 2\n\n\ndef double(xs: List[int]) -> List[int]:\n    """Twice each."""\n'
+DOUBLE = '''from typing import List
+
+
+def half(x):
+    return x / 2
+
+
+def double(xs: List[int]) -> List[int]:
+    """Twice each."""
+'''
 HUMAN_EVAL = [
     {"task_id": "HumanEval/7", "prompt": DOUBLE, "entry_point": "double",
      "canonical_solution": "    return [2 * x for x in xs]\n",
