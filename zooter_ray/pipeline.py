@@ -317,7 +317,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
     write_bytes(posixpath.join(run_dir, "config.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
     prepare_benchmarks(config, console)
-    asks_nobody = config.generation is None and config.reward_model is None
+    asks_nobody = not config.answered and config.reward_model is None
     with nullcontext() if asks_nobody else connected(config.ray):
         unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
@@ -325,12 +325,11 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
 
 def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
     """Find the models of experts, judge and reward model before anything is spent; see prepare_models."""
-    experts = [] if config.generation is None else config.generation.experts
-    others = [one for one in (config.judge, config.reward_model) if one is not None]
-    users = [getattr(one, "engine", None) for one in (*experts, *others)]
+    pool = config.generation if config.answered else None
+    others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
+    users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
     check_secrets([*users, config.reward_model], "the reward model")
-    pool = {} if config.generation is None else _expert_sources(config.generation)
-    _prepare({**pool, **{one.id: _source_of(one) for one in others}}, console)
+    _prepare({**(_expert_sources(pool) if pool else {}), **{one.id: _source_of(one) for one in others}}, console)
 
 
 def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None) -> Learned:

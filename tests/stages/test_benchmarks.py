@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.evaluation.benchmarks.published import every_benchmark
+from tests.evaluation.benchmarks.published import every_benchmark, lines
 from tests.stages.endpoint import Endpoint, serving
 from zooter_ray import pipeline
 from zooter_ray.artifacts import read_json, read_table
 from zooter_ray.config import BenchmarksConfig
+from zooter_ray.errors import StageError
 from zooter_ray.outcomes import read_outcomes, read_rows
 from zooter_ray.schemas import REJECTED
 
@@ -193,3 +194,32 @@ def test_a_run_that_is_started_again_asks_nothing_twice(
     assert len(endpoint.bodies) == 2
     assert all(body["messages"][-1]["content"].startswith("Rate an answer") for body in endpoint.bodies)
     assert log.read_text() == before
+
+
+def annotated(directory: Path, wins: list[float | None], **settings: Any) -> BenchmarksConfig:
+    """Published answers of two experts, of whom `lost` has these verdicts."""
+    queries = [{"query_id": f"q{n}", "query": f"Query {n}", "subset": "koala"} for n in range(len(wins))]
+    answers = {"remote": ("I know.", [1.0] * len(wins)), "lost": ("Nobody does not know.", wins)}
+    experts = {
+        expert: lines(
+            directory / f"{expert}.jsonl",
+            [{"query_id": f"q{n}", "response": text, "win": win} for n, win in enumerate(verdicts)],
+        )
+        for expert, (text, verdicts) in answers.items()
+    }
+    benchmark = {"kind": "annotations", "path": lines(directory / "queries.jsonl", queries), "experts": experts}
+    return BenchmarksConfig.model_validate({"run_dir": str(directory / "run"), "benchmarks": [benchmark]} | settings)
+
+
+def test_a_reward_models_rewards_stand_beside_the_grades(tmp_path: Path, endpoint: Endpoint, console: Console) -> None:
+    engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
+    rater = {"id": "rater", "kind": "generative", "engine": engine, "prompt": "Rate {query} {response}"}
+    found = pipeline.benchmark(annotated(tmp_path, [0.5, 0.0], reward_model=rater), console)
+    rows = [row for _, row in read_rows(found)]
+    assert [row["metrics"] for row in rows] == [{"remote": 1.0, "lost": 0.5}, {"remote": 1.0, "lost": 0.0}]
+    assert [row["rewards"] for row in rows] == [{"remote": 8.0, "lost": 3.0}] * 2
+
+
+def test_without_any_row_the_first_reason_is_told(tmp_path: Path, console: Console) -> None:
+    with pytest.raises(StageError, match="no query has a grade of every expert; the first reason: the anno"):
+        pipeline.benchmark(annotated(tmp_path, [None]), console)

@@ -139,12 +139,10 @@ class BenchmarksConfig(Config):
 
     @model_validator(mode="after")
     def _somebody_answers_and_judges(self) -> Self:
-        asked = [benchmark.kind for benchmark in self.benchmarks if benchmark.kind != "annotations"]
-        if asked and self.generation is None:
-            raise ValueError(f"{asked[0]} needs experts that answer; give a section `generation`")
-        judged = [kind for kind in asked if kind in JUDGED]
-        if judged and self.judge is None:
-            raise ValueError(f"{judged[0]} needs a section `judge`")
+        if self.answered and self.generation is None:
+            raise ValueError(f"{self.answered[0].kind} needs experts that answer; give a section `generation`")
+        if self.judged and self.judge is None:
+            raise ValueError(f"{self.judged[0]} needs a section `judge`")
         return self
 
     @model_validator(mode="after")
@@ -156,6 +154,16 @@ class BenchmarksConfig(Config):
                     f"but generation {', '.join(sorted(self.experts))}"
                 )
         return self
+
+    @property
+    def answered(self) -> list[Benchmark]:
+        """The benchmarks that the experts answer."""
+        return [benchmark for benchmark in self.benchmarks if isinstance(benchmark, Benchmark)]
+
+    @property
+    def judged(self) -> list[str]:
+        """The benchmarks that a judge grades, by kind."""
+        return [benchmark.kind for benchmark in self.answered if benchmark.kind in JUDGED]
 
     @property
     def experts(self) -> Sequence[str]:

@@ -53,11 +53,10 @@ def _answers(
     config: BenchmarksConfig, queries: Mapping[str, list[BenchmarkQuery]], run_dir: str, console: Console,
     generate: Generate,
 ) -> dict[str, Answers]:  # fmt: skip
-    asked = [benchmark for benchmark in config.benchmarks if not isinstance(benchmark, Annotations)]
-    if not asked or config.generation is None:
+    if not config.answered or config.generation is None:
         return {}
-    theirs: dict[str, list[BenchmarkQuery]] = {benchmark.kind: queries[benchmark.kind] for benchmark in asked}
-    return answer(config.generation, asked, theirs, run_dir, console, generate)
+    theirs = {benchmark.kind: queries[benchmark.kind] for benchmark in config.answered}
+    return answer(config.generation, config.answered, theirs, run_dir, console, generate)
 
 
 def _published(
@@ -81,10 +80,9 @@ def _judged(
     config: BenchmarksConfig, queries: Mapping[str, list[BenchmarkQuery]], answers: Mapping[str, Answers],
     run_dir: str, console: Console, generate: Generate,
 ) -> dict[str, Grades]:  # fmt: skip
-    judged = [kind for kind, theirs in queries.items() if any(query.questions for query in theirs)]
-    if not judged or config.judge is None or config.generation is None:
+    if not config.judged or config.judge is None or config.generation is None:
         return {}
-    keys = {key_of(expert, kind): kind for kind in judged for expert in config.experts}
+    keys = {key_of(expert, kind): kind for kind in config.judged for expert in config.experts}
     cases: Cases = {key: cases_of(kind, queries[kind], answers[key]) for key, kind in keys.items()}
     judge(config.judge, config.generation, cases, run_dir, console, generate)
-    return {kind: grading.by_judge(config.experts, kind, queries[kind], answers, cases) for kind in judged}
+    return {kind: grading.by_judge(config.experts, kind, queries[kind], answers, cases) for kind in config.judged}
