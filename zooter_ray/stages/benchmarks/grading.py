@@ -77,10 +77,10 @@ def with_rewards(
 ) -> dict[str, Grades]:  # fmt: skip
     """The grades, each with what a reward model gives for the answer to the first turn."""
     config = ScoringConfig(reward_models=[model])
-    keys = [{expert: key_of(expert, kind) for expert in found} for kind, found in grades.items()]
+    groups = [[key_of(expert, kind) for expert in found] for kind, found in grades.items()]
     # A pair ranker compares what it is given together, so it is given one benchmark at a time.
-    groups = [list(one.values()) for one in keys]
-    groups = groups if model.kind == "pair_ranker" else [[key for group in groups for key in group]]
+    if model.kind != "pair_ranker":
+        groups = [[key for group in groups for key in group]]
     units: dict[str, Unit] = {}
     for group in groups:
         units |= score(config, {key: answers[key].units[0] for key in group}, run_dir, console)[model.id]

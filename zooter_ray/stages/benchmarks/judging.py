@@ -53,21 +53,21 @@ def question_id(query: BenchmarkQuery, number: int) -> str:
 
 
 def judge(
-    judge: JudgeConfig, pool: GenerationConfig, cases: Cases, run_dir: str, console: Console, generate: Generate
+    config: JudgeConfig, pool: GenerationConfig, cases: Cases, run_dir: str, console: Console, generate: Generate
 ) -> None:
     """Ask the judge, and write its verdicts, or why there is none, into the cases."""
-    for attempt in range(judge.attempts):
+    for attempt in range(config.attempts):
         units: dict[str, Unit] = {}
         for key, theirs in cases.items():
             rows = [case.row for case in theirs.values() if case.verdict is None and case.failure == UNREADABLE]
             if rows:
-                units[f"{judge.id}/{key}"] = conversation_unit(run_dir, f"{judge.id}/{key}", rows)
+                units[f"{config.id}/{key}"] = conversation_unit(run_dir, f"{config.id}/{key}", rows)
         if not units:
             break
-        replies = generate(judge_for(judge, pool, list(units), attempt), units, run_dir, console)
+        replies = generate(judge_for(config, pool, list(units), attempt), units, run_dir, console)
         for name, unit in replies.items():
             _read(cases[name.partition("/")[2]], unit)
-    _show(judge, cases, console)
+    _show(config, cases, console)
 
 
 def _read(cases: Mapping[str, Case], unit: Unit) -> None:
