@@ -314,7 +314,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
         ZooterError: the first thing that is wrong, in one sentence.
     """
     run_dir = absolute(config.run_dir)
-    write_bytes(posixpath.join(run_dir, "config.yaml"), dump_config(config).encode())
+    write_bytes(posixpath.join(run_dir, "benchmarks.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
     prepare_benchmarks(config, console)
     asks_nobody = not config.answered and config.reward_model is None
