@@ -1,8 +1,10 @@
 """Experts as benchmarks ask them: once for each benchmark, each engine started once."""
 
-from zooter_ray.config.benchmarks import GSM8K, Flask, JudgeConfig
+from zooter_ray.artifacts import make_unit
+from zooter_ray.config.benchmarks import GSM8K, Benchmark, Flask, JudgeConfig
 from zooter_ray.config.generation import Decoding, DummyEngine, ExpertConfig, GenerationConfig
 from zooter_ray.experts import engine_groups
+from zooter_ray.stages import generation
 from zooter_ray.stages.benchmarks.answering import experts_for
 from zooter_ray.stages.benchmarks.judging import judge_for
 
@@ -43,3 +45,23 @@ def test_the_judge_is_one_engine_however_much_it_is_asked_and_decodes_differentl
     assert [expert.id for expert in group] == ["judge/a/flask", "judge/b/flask"]
     assert {expert.decoding.temperature for expert in first.experts} == {0.0}
     assert {(expert.decoding.temperature, expert.decoding.seed) for expert in second.experts} == {(0.5, 1000)}
+
+
+def fingerprints(pool: GenerationConfig, *benchmarks: Benchmark) -> dict[str, str]:
+    asked = {
+        f"{expert.id}/{one.kind}": make_unit("run", "01_conversations", one.kind, {})
+        for expert in pool.experts
+        for one in benchmarks
+    }
+    return {
+        key: unit.fingerprint for key, unit in generation.units(experts_for(pool, benchmarks), asked, "run").items()
+    }
+
+
+def test_a_benchmark_or_an_expert_that_is_added_leaves_the_units_of_the_others_as_they_are() -> None:
+    flask, gsm8k = Flask(path="f"), GSM8K(path="g")
+    every = fingerprints(POOL, flask, gsm8k)
+    assert len(set(every.values())) == 6
+    assert fingerprints(POOL, gsm8k).items() <= every.items()
+    assert fingerprints(POOL, gsm8k, flask) == every
+    assert fingerprints(POOL.model_copy(update={"experts": POOL.experts[:2]}), flask, gsm8k).items() <= every.items()
