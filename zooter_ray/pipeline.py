@@ -302,7 +302,9 @@ def evaluate(
         )
     base = predictor.card.same_weights
     shown = {expert: marked_name(expert, base.get(expert)) for expert in predictor.experts}
-    ranked = {} if held_out.metrics_QM is None else {"rewards": held_out.rewards_QM}
+    # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
+    apart = held_out.metrics_QM is not None and bool((held_out.metrics_QM != held_out.rewards_QM).any())
+    ranked = {"rewards": held_out.rewards_QM} if apart else {}
     seen = 0 if training is None else sum(map(set(training.queries).__contains__, held_out.queries))
     evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, seen=seen)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.evaluation.benchmarks.published import lines
+from tests.tiny_models import save_router
 from zooter_ray.cli.main import main
 
 CONFIG = str(Path(__file__).parents[2] / "jobs/configs/benchmarks.yaml")
@@ -40,3 +42,15 @@ def test_bad_input_ends_in_one_sentence(
     printed = capfd.readouterr().err
     assert "Traceback" not in printed
     assert message in printed
+
+
+@pytest.mark.parametrize(("rewards", "ranked"), [({"a": 1.0, "b": 0.0}, False), ({"a": 0.3, "b": 0.4}, True)])
+def test_the_report_ranks_by_rewards_only_where_they_are_not_the_grades(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], rewards: dict[str, float], ranked: bool
+) -> None:
+    row = {"query": "Name a river.", "source": "alpaca_eval/koala", "metrics": {"a": 1.0, "b": 0.0}, "rewards": rewards}
+    outcomes = lines(tmp_path / "outcomes.jsonl", [{"query_id": f"q{n}", "split": "eval", **row} for n in range(4)])
+    router = str(save_router(tmp_path / "router", ["a", "b"]))
+    arguments = ["evaluate", "--router", router, "--outcomes", outcomes, "--set", "draws=100"]
+    assert main([*arguments, "--output", str(tmp_path / "report")]) == 0
+    assert ("reward ranking" in capfd.readouterr().out) == ranked
