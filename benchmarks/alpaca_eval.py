@@ -11,77 +11,55 @@ worth its price should beat. The outcomes with GPT-4's verdicts as rewards are w
 """
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from zooter_ray.artifacts import Unit, commit, make_unit, read_table, write_manifest
+from zooter_ray.artifacts import Unit, read_table
 from zooter_ray.config import load_config
+from zooter_ray.config.benchmarks import Annotations
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.evaluation.rendering.terminal import agreement_table
-from zooter_ray.outcomes import read_rows
+from zooter_ray.evaluation.benchmarks import BenchmarkQuery, load
+from zooter_ray.evaluation.benchmarks.annotations import published_grades
+from zooter_ray.evaluation.benchmarks.outcomes import Grades, outcome_rows, subset_results
+from zooter_ray.evaluation.rendering.terminal import agreement_table, subset_table
 from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
-from zooter_ray.schemas import RESPONSES, REWARDS
+from zooter_ray.schemas import REWARDS
 from zooter_ray.stages import scoring
+from zooter_ray.stages.benchmarks.grading import published_unit
 
-Row = dict[str, Any]
+
+def published(data: Path) -> Annotations:
+    """The public data: queries, and a file of responses and verdicts per expert."""
+    files = sorted((data / "responses").iterdir())
+    experts = {path.name.removesuffix(".jsonl.gz"): str(path) for path in files}
+    return Annotations(path=str(data / "queries.jsonl.gz"), experts=experts)
 
 
-def read(data: Path, limit: int | None) -> tuple[list[Row], dict[str, dict[str, Row]]]:
-    """Queries, and by expert and query what it answered; prints every expert's win rate over all its verdicts."""
-    queries = [row for _, row in read_rows(str(data / "queries.jsonl.gz"))]
-    experts = {path.name.removesuffix(".jsonl.gz"): path for path in sorted((data / "responses").iterdir())}
-    answers = {expert: {row["query_id"]: row for _, row in read_rows(str(path))} for expert, path in experts.items()}
-    for expert, rows in answers.items():
-        wins = [row["win"] for row in rows.values() if row["win"] is not None]
-        print(f"{expert:24} wins {100 * sum(wins) / len(wins):.2f}% of {len(wins)} against text-davinci-003")
-    judged = [q for q in queries if all(rows[q["query_id"]]["win"] is not None for rows in answers.values())]
+def judged_on_all(queries: list[BenchmarkQuery], grades: Grades, limit: int | None) -> list[BenchmarkQuery]:
+    """The queries with a verdict on every expert, or so many of them, evenly over the set."""
+    ids = {row["query_id"] for row in outcome_rows(queries, grades)}
+    judged = [query for query in queries if query.query_id in ids]
     print(f"{len(judged)} of {len(queries)} queries have a verdict on every expert")
-    return judged[:: max(1, len(judged) // limit)][:limit] if limit else judged, answers
+    return judged[:: max(1, len(judged) // limit)][:limit] if limit else judged
 
 
-def write_outcomes(path: Path, queries: list[Row], answers: Mapping[str, Mapping[str, Row]]) -> None:
-    """An outcomes file with GPT-4's verdicts as rewards."""
+def write_outcomes(path: Path, queries: list[BenchmarkQuery], grades: Grades) -> None:
+    """An outcomes file with GPT-4's verdicts as rewards, to learn from: its rows are of no split."""
     with path.open("w", encoding="utf-8") as file:
-        for query in queries:
-            rows = {expert: found[query["query_id"]] for expert, found in answers.items()}
-            outcome = {
-                "query_id": query["query_id"],
-                "query": query["query"],
-                "source": query["subset"],
-                "rewards": {expert: row["win"] for expert, row in rows.items()},
-                "responses": {expert: row["response"] for expert, row in rows.items()},
-            }
-            file.write(json.dumps(outcome) + "\n")
+        for row in outcome_rows(queries, grades):
+            file.write(json.dumps({name: value for name, value in row.items() if name != "split"}) + "\n")
 
 
-def response_unit(run_dir: str, expert: str, queries: list[Row], rows: Mapping[str, Row]) -> Unit:
-    """Responses that others have generated, as a unit of the run."""
-    content = json.dumps([[query["query_id"], rows[query["query_id"]]["response"]] for query in queries])
-    unit = make_unit(run_dir, "02_responses", expert, {"content": hashlib.sha256(content.encode()).hexdigest()})
-    told = [
-        {"query_id": query["query_id"], "expert": expert, "sample": 0, "query": query["query"], "finish_reason": "stop",
-         "response": rows[query["query_id"]]["response"], "prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}
-        for query in queries
-    ]  # fmt: skip
-    for start in range(0, len(told), 64):
-        commit(unit.path, pa.Table.from_pylist(told[start : start + 64], RESPONSES), ["query_id", "sample"])
-    write_manifest(unit, len(told), len(told), {})
-    return unit
-
-
-def matrix(queries: list[Row], units: Mapping[str, Unit]) -> np.ndarray:
+def matrix(queries: list[BenchmarkQuery], units: Mapping[str, Unit]) -> np.ndarray:
     """Rewards (Q, M); NaN where there is none."""
     columns = []
     for unit in units.values():
         found = {row["query_id"]: row["reward"] for row in read_table(unit.path, REWARDS).to_pylist()}
-        columns.append([found.get(query["query_id"], np.nan) for query in queries])
+        columns.append([found.get(query.query_id, np.nan) for query in queries])
     return np.array(columns).T
 
 
@@ -95,17 +73,21 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config(arguments.config, arguments.overrides)
     run_dir = str(arguments.run_dir.absolute())
-    queries, answers = read(arguments.data, arguments.limit)
-    responses = {expert: response_unit(run_dir, expert, queries, rows) for expert, rows in answers.items()}
-    write_outcomes(arguments.run_dir / "outcomes.jsonl", queries, answers)
-    console = new_console()
+    annotations, console = published(arguments.data), new_console()
+    every = load(annotations)
+    grades = published_grades(annotations, every)
+    console.print(subset_table(subset_results(every, grades)))
+    queries = judged_on_all(every, grades, arguments.limit)
+    units = {expert: published_unit(run_dir, expert, queries, theirs) for expert, theirs in grades.items()}
+    write_outcomes(arguments.run_dir / "outcomes.jsonl", queries, grades)
     with connected(config.ray):
-        scored = scoring.run(config.scoring, responses, run_dir, console)
-    ids = [query["query_id"] for query in queries]
-    rewards = {"gpt-4": np.array([[rows[i]["win"] for rows in answers.values()] for i in ids])}
-    rewards["length"] = np.array([[float(len(rows[i]["response"])) for rows in answers.values()] for i in ids])
+        scored = scoring.run(config.scoring, {unit.name: unit for unit in units.values()}, run_dir, console)
+    found = [[theirs[query.query_id] for theirs in grades.values()] for query in queries]
+    rewards = {"gpt-4": np.array([[grade.value for grade in row] for row in found], dtype=float)}
+    rewards["length"] = np.array([[float(len(grade.response)) for grade in row] for row in found])
     rewards |= {model: matrix(queries, units) for model, units in scored.items()}
-    told = add_sums([supervision_sums(rewards, rewards["gpt-4"], [[q["subset"]] for q in queries], 1.0)])
+    tags = [[source.partition("/")[2] for source in query.sources] for query in queries]
+    told = add_sums([supervision_sums(rewards, rewards["gpt-4"], tags, 1.0)])
     console.print(agreement_table(told))
     for tag in told.tags:
         print(f"{tag.tag:16} {tag.rows:4} queries, entropy of GPT-4's verdicts {tag.entropy:.2f} of log M")

@@ -45,6 +45,15 @@ def test_the_system_prompt_comes_first() -> None:
     ]
 
 
+def test_a_history_goes_before_the_query_and_behind_the_system_prompt() -> None:
+    history = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    assert messages_of(expert(system_prompt="Be brief."), "Bye.", history) == [
+        {"role": "system", "content": "Be brief."},
+        *history,
+        {"role": "user", "content": "Bye."},
+    ]
+
+
 def test_rendering_ends_where_the_answer_begins(tokenizer: Any) -> None:
     token_ids = render(expert(), tokenizer, messages_of(expert(), "Hi."))
     assert tokenizer.decode(token_ids) == "<s>[user] Hi. [assistant]"
@@ -116,6 +125,17 @@ def test_a_template_that_fills_the_window_alone_is_rejected_even_if_queries_may_
     prompt = fit_prompt(own, tokenizer, "Hi.", window=16)
     assert prompt.token_ids == []
     assert "leaves room for 6" in prompt.error
+
+
+def test_truncation_leaves_the_history_whole(tokenizer: Any) -> None:
+    history = [{"role": "user", "content": "a red apple"}, {"role": "assistant", "content": "a blue plum"}]
+    own = expert(decoding=Decoding(max_tokens=10), long_queries="truncate")
+    whole = render(own, tokenizer, messages_of(own, QUERY, history))
+    prompt = fit_prompt(own, tokenizer, QUERY, len(whole) + 5, history)
+    assert len(prompt.token_ids) <= len(whole) - 5
+    head = "<s>[user] a red apple [assistant] a blue plum [user] a red apple"
+    assert tokenizer.decode(prompt.token_ids).startswith(head)
+    assert "leaves room for" in fit_prompt(own, tokenizer, QUERY, 20, history).error
 
 
 def test_new_tokens_beyond_the_window_leave_no_room() -> None:

@@ -10,12 +10,14 @@ from transformers import AutoTokenizer
 
 from serve_app.args import ServeArgs
 from zooter_ray.chat import fit_prompt, messages_of, render
-from zooter_ray.config import RunConfig, dump_config, load_config
+from zooter_ray.config import BenchmarksConfig, RunConfig, dump_config, load_benchmarks_config, load_config
 from zooter_ray.config.generation import ExpertConfig
+from zooter_ray.evaluation.benchmarks import alpaca_eval, flask, gsm8k, human_eval, mmlu, mt_bench
 from zooter_ray.package_models import resolve_source
 
 ROOT = Path(__file__).parents[1]
-RUN_CONFIGS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
+BENCHMARKS = ROOT / "jobs" / "configs" / "benchmarks.yaml"
+RUN_CONFIGS = sorted(path for path in BENCHMARKS.parent.glob("*.yaml") if path != BENCHMARKS)
 SERVE_CONFIGS = sorted((ROOT / "serve_app" / "configs").glob("*.yaml"))
 
 
@@ -36,6 +38,18 @@ def test_every_yaml_file_parses(path: Path) -> None:
 def test_every_run_config_validates_and_survives_a_round_trip(path: Path) -> None:
     config = load_config(path)
     assert RunConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+
+
+def test_the_benchmarks_config_has_the_papers_experts_and_benchmarks() -> None:
+    config = load_benchmarks_config(BENCHMARKS)
+    assert BenchmarksConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+    assert config.generation is not None
+    assert config.generation.experts == load_config(ROOT / "jobs/configs/paper.yaml").generation.experts
+    assert [benchmark.kind for benchmark in config.benchmarks] == [
+        "alpaca_eval", "flask", "mt_bench", "mmlu", "gsm8k", "human_eval",
+    ]  # fmt: skip
+    subsets = [*alpaca_eval.SUBSETS, *flask.SUBSETS, *mt_bench.SUBSETS, mmlu.SOURCE, gsm8k.SOURCE, human_eval.SOURCE]
+    assert len(subsets) == 26
 
 
 @pytest.mark.parametrize("path", SERVE_CONFIGS, ids=lambda path: path.stem)

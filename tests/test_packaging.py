@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CODE = ("zooter_ray", "serve_app", "jobs", "tests", "benchmarks", "examples")
-OWN = {"zooter_ray", "serve_app", "tests", "run"}
+OWN = {"zooter_ray", "serve_app", "jobs", "tests", "run"}
 
 
 def imported_modules() -> Iterator[str]:

@@ -6,7 +6,7 @@ itself (Gemma's `<bos>`, say), so tokenising adds none: each stands there exactl
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +39,9 @@ class Prompt:
 Message = dict[str, Any]  # role, content, and what tools need
 
 
-def messages_of(expert: ExpertConfig, query: str) -> list[Message]:
-    """The query as chat messages, with the expert's system prompt if it has one."""
-    return with_system_prompt(expert, [{"role": "user", "content": query}])
+def messages_of(expert: ExpertConfig, query: str, history: Sequence[Message] = ()) -> list[Message]:
+    """The query as chat messages behind those of its history, with the expert's system prompt if it has one."""
+    return with_system_prompt(expert, [*history, {"role": "user", "content": query}])
 
 
 def with_system_prompt(expert: ExpertConfig, messages: list[Message]) -> list[Message]:
@@ -96,19 +96,21 @@ def _token_ids(expert: ExpertConfig, tokenizer: Any, messages: list[Message]) ->
     return token_ids
 
 
-def fit_prompt(expert: ExpertConfig, tokenizer: Any, query: str, window: int) -> Prompt:
+def fit_prompt(
+    expert: ExpertConfig, tokenizer: Any, query: str, window: int, history: Sequence[Message] = ()
+) -> Prompt:
     """The prompt of a query, such that prompt and `decoding.max_tokens` new tokens fit into the context window.
 
     The new tokens are promised first. A query that leaves them no room is rejected, or loses its last tokens,
-    as the expert's `long_queries` says.
+    as the expert's `long_queries` says; its history stays whole.
     """
     room = window - expert.decoding.max_tokens
     try:
-        token_ids = render(expert, tokenizer, messages_of(expert, query))
+        token_ids = render(expert, tokenizer, messages_of(expert, query, history))
     except jinja2.TemplateError as error:
         return Prompt([], f"the chat template refuses the query: {error}")
     if len(token_ids) > room and expert.long_queries == "truncate":
-        token_ids = _truncated(expert, tokenizer, query, len(token_ids) - room, room)
+        token_ids = _truncated(expert, tokenizer, query, history, len(token_ids) - room, room)
     if len(token_ids) > room:
         return Prompt(
             [],
@@ -118,13 +120,15 @@ def fit_prompt(expert: ExpertConfig, tokenizer: Any, query: str, window: int) ->
     return Prompt(token_ids)
 
 
-def _truncated(expert: ExpertConfig, tokenizer: Any, query: str, excess: int, room: int) -> list[int]:
+def _truncated(
+    expert: ExpertConfig, tokenizer: Any, query: str, history: Sequence[Message], excess: int, room: int
+) -> list[int]:
     """Render with ever fewer of the query's tokens; a cut can change how the rest is tokenised, hence the loop."""
     query_ids = tokenizer(query, add_special_tokens=False)["input_ids"]
     kept = len(query_ids) - excess
     while True:
         text = tokenizer.decode(query_ids[: max(kept, 0)], skip_special_tokens=True)
-        token_ids = render(expert, tokenizer, messages_of(expert, text))
+        token_ids = render(expert, tokenizer, messages_of(expert, text, history))
         if len(token_ids) <= room or kept <= 0:
             return token_ids
         kept -= len(token_ids) - room

@@ -3,8 +3,8 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from rich.console import Console
 from transformers import AutoConfig
 
 from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
-from zooter_ray.config import DistillConfig, RunConfig, dump_config
+from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.config.generation import VllmEngine
+from zooter_ray.config.generation import GenerationConfig, VllmEngine
 from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.embedding import Embedder
@@ -32,7 +32,7 @@ from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_a
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
-from zooter_ray.stages import evaluation, generation, labeling, queries, scoring, training
+from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training
 
 
 @dataclass(frozen=True)
@@ -146,26 +146,24 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     Raises:
         ConfigError: for a path that does not exist, or gated weights without a token.
     """
-    check_secrets(config)
+    check_secrets(_users(config), config.training.backbone)
     scorers = {model.id: _source_of(model) for model in config.scoring.reward_models}
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     for directory in config.evaluation.other_routers:
         check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
-    _prepare(
-        {**_tagging_sources(config.queries, config.labeling.tagger), **_expert_sources(config), **scorers, **encoders},
-        console,
-    )
+    taggers, experts = _tagging_sources(config.queries, config.labeling.tagger), _expert_sources(config.generation)
+    _prepare({**taggers, **experts, **scorers, **encoders}, console)
 
 
 def prepare_serving(config: RunConfig, console: Console) -> None:
     """Find the experts' models before a service is started; see prepare_models."""
     os.environ.update(config.ray.env_vars)
-    check_secrets(config)
-    _prepare(_expert_sources(config), console)
+    check_secrets(_users(config), config.training.backbone)
+    _prepare(_expert_sources(config.generation), console)
 
 
-def _expert_sources(config: RunConfig) -> dict[str, str]:
-    engines = {expert.id: expert.engine for expert in config.generation.experts}
+def _expert_sources(config: GenerationConfig) -> dict[str, str]:
+    engines = {expert.id: expert.engine for expert in config.experts}
     return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
 
 
@@ -204,16 +202,20 @@ def check_model(user: str, source: str) -> None:
         raise ConfigError(f"{user}: model {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
 
 
-def check_secrets(config: RunConfig) -> None:
+def _users(config: RunConfig) -> list[Any]:
+    """Whatever of a run loads weights or asks an endpoint."""
+    models = config.scoring.reward_models
+    asked = [*config.generation.experts, config.queries.tagger, config.labeling.tagger, *models]
+    return [*(getattr(one, "engine", None) for one in asked), *models, config.training]
+
+
+def check_secrets(users: Iterable[Any], backbone: str) -> None:
     """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
-    users = [expert.engine for expert in config.generation.experts]
-    asked = [config.queries.tagger, config.labeling.tagger, *config.scoring.reward_models]
-    users += [engine for one in asked if (engine := getattr(one, "engine", None))]
-    for user in [*users, *config.scoring.reward_models, config.training]:
+    for user in users:
         for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
             name = getattr(user, setting, None)
             if name is not None and not os.environ.get(name):
-                source = getattr(user, "source", None) or getattr(user, "base_url", None) or config.training.backbone
+                source = getattr(user, "source", None) or getattr(user, "base_url", None) or backbone
                 raise ConfigError(f"{source} needs {what} in the environment variable {name}")
 
 
@@ -300,9 +302,36 @@ def evaluate(
         )
     base = predictor.card.same_weights
     shown = {expert: marked_name(expert, base.get(expert)) for expert in predictor.experts}
-    ranked = {} if held_out.metrics_QM is None else {"rewards": held_out.rewards_QM}
+    # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
+    apart = held_out.metrics_QM is not None and bool((held_out.metrics_QM != held_out.rewards_QM).any())
+    ranked = {"rewards": held_out.rewards_QM} if apart else {}
     seen = 0 if training is None else sum(map(set(training.queries).__contains__, held_out.queries))
     evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, seen=seen)
+
+
+def benchmark(config: BenchmarksConfig, console: Console) -> str:
+    """Have the experts answer the benchmarks and grade them, skipping what is complete; returns the outcomes file.
+
+    Raises:
+        ZooterError: the first thing that is wrong, in one sentence.
+    """
+    run_dir = absolute(config.run_dir)
+    write_bytes(posixpath.join(run_dir, "benchmarks.yaml"), dump_config(config).encode())
+    os.environ.update(config.ray.env_vars)
+    prepare_benchmarks(config, console)
+    asks_nobody = not config.answered and config.reward_model is None
+    with nullcontext() if asks_nobody else connected(config.ray):
+        unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
+    return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
+
+
+def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
+    """Find the models of experts, judge and reward model before anything is spent; see prepare_models."""
+    pool = config.generation if config.answered else None
+    others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
+    users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
+    check_secrets([*users, config.reward_model], "the reward model")
+    _prepare({**(_expert_sources(pool) if pool else {}), **{one.id: _source_of(one) for one in others}}, console)
 
 
 def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None) -> Learned:

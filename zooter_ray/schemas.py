@@ -1,6 +1,7 @@
 """The tables that stages hand to each other: column names and Arrow schemas.
 
 queries     one row per query
+conversations one row per query that may have turns before it
 tags        one row per query: its tags as the tagger spelled them
 responses   one row per (query, expert, sample); carries the query's text and reference, so that scoring needs no join
 rewards     one row per (query, expert, sample) and reward model
@@ -26,6 +27,10 @@ QUERIES = pa.schema(
         pa.field("reference", pa.string()),  # JSON, see zooter_ray.grading
     ]
 )
+
+MESSAGE = pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())])
+
+CONVERSATIONS = QUERIES.append(pa.field("history", pa.list_(MESSAGE), nullable=False))
 
 TAGS = pa.schema(
     [

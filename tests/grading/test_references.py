@@ -18,6 +18,7 @@ GOOD = [
     '{"check": "exact", "answer": "olleh", "case_sensitive": false}',
     '{"check": "contains", "answers": ["Paris"], "mode": "all"}',
     '{"check": "unit_tests", "entry_point": "add", "tests": "assert add(1, 2) == 3"}',
+    '{"check": "unit_tests", "entry_point": "add", "tests": "assert add(1, 2) == 3", "beginning": "def add(a, b):"}',
 ]
 
 

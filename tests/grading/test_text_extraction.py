@@ -72,6 +72,20 @@ def test_code_without_the_entry_point_is_still_the_responses_code() -> None:
     assert extract_code("```python\ndef plus(a, b):\n    return a + b\n```", "add").startswith("def plus")
 
 
+BEGINNING = "import math\n\ndef helper():\n    return 1\n\ndef add(a, b):\n    '''Sum.'''\n"
+
+
+def test_code_stands_behind_what_its_beginning_defines() -> None:
+    found = extract_code(f"```python\n{ADD}\n```", "add", BEGINNING)
+    assert found.startswith("import math\n\ndef helper():\n    return 1\n")
+    assert found.rstrip().endswith(ADD)
+    assert found.count("def add") == 1
+
+
+def test_a_response_may_go_on_where_its_beginning_ends() -> None:
+    assert extract_code("    return a + b\n\nThat is all.", "add", BEGINNING) == f"{BEGINNING}    return a + b\n"
+
+
 @pytest.mark.parametrize("text", ["", "I cannot do that.", "```python\ndef add(a, b):\n    return (", "def add(a, b)"])
 def test_a_response_may_have_no_code(text: str) -> None:
     assert extract_code(text, "add") == ""

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zooter_ray.cli import demo, distill, evaluate, labels, plan, report, route, run, serve
+from zooter_ray.cli import benchmark, demo, distill, evaluate, labels, plan, report, route, run, serve
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 from zooter_ray.progress import new_console
@@ -26,11 +26,12 @@ COMMANDS = {
     "distill": distill,
     "route": route,
     "evaluate": evaluate,
+    "benchmark": benchmark,
     "report": report,
     "serve": serve,
 }
 STARTS_NOTHING = ("plan", "labels", "report")
-RESUMED = ("demo", "run", "distill")
+RESUMED = ("demo", "run", "distill", "benchmark")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

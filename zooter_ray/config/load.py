@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from zooter_ray.config.base import Config
+from zooter_ray.config.benchmarks import BenchmarksConfig
 from zooter_ray.config.run import DistillConfig, RunConfig
 from zooter_ray.errors import ConfigError
 
@@ -35,6 +36,15 @@ def load_distill_config(path: str | Path | None, overrides: Iterable[str] = ()) 
     of_runs = dict.fromkeys(("reward_model", "reward_weights", "tagger"))
     labeling = run.labeling.model_copy(update=of_runs)
     return DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
+
+
+def load_benchmarks_config(path: str | Path, overrides: Iterable[str] = ()) -> BenchmarksConfig:
+    """Like load_config, for benchmarks. `generation` may be the path of a run's YAML, beside this one."""
+    values = read_yaml(path)
+    if isinstance(values.get("generation"), str):
+        run = read_yaml(Path(path).parent / values["generation"])
+        values["generation"] = run.get("generation")
+    return validate(BenchmarksConfig, apply_overrides(values, overrides), str(path))
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

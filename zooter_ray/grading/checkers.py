@@ -78,5 +78,5 @@ def _contains(response: str, reference: ContainsReference) -> bool:
 
 
 def _passes_tests(response: str, reference: UnitTestsReference, limits: SandboxLimits) -> bool:
-    code = extract_code(response, reference.entry_point)
+    code = extract_code(response, reference.entry_point, reference.beginning or "")
     return bool(code) and run_python(code, limits, tests=reference.tests).passed

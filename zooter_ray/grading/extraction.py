@@ -110,16 +110,21 @@ def bare_answer(line: str) -> str:
     return line
 
 
-def extract_code(text: str, entry_point: str) -> str:
+def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
     """Python source of a response, cut where it no longer parses; "" if there is none.
 
     The first fenced block that defines the entry point; else the text outside any fence from the first line on that
     looks like code, or from the entry point's definition on if prose looked like code; else the first fenced block.
+    With a `beginning`, what it defines before the entry point goes before that; and where nothing defines the entry
+    point, the response is the rest of its body.
     """
     text = text.rpartition("</think>")[2].replace("\r\n", "\n")
     defines = re.compile(rf"^(?:(?:async +)?def|class) +{entry_point}\b|^{entry_point} *=", re.MULTILINE)
     codes = [_parsing_prefix(source) for source in (*_fenced(text), *_unfenced(text, defines))]
-    return next((code for code in codes if defines.search(code)), next(filter(None, codes), ""))
+    found = next((code for code in codes if defines.search(code)), "")
+    if not beginning:
+        return found or next(filter(None, codes), "")
+    return f"{defines.split(beginning)[0]}\n{found}" if found else _parsing_prefix(f"{beginning.rstrip()}\n{text}")
 
 
 def _called_letter(letters: str) -> re.Pattern[str]:

@@ -76,11 +76,13 @@ class UnitTestsReference(_Check):
     """The response's code passes `tests`: statements that see what the code defined and raise if it is wrong.
 
     Tests in a function, as HumanEval's `check(candidate)`, must also be called: end them with `check(entry_point)`.
+    `beginning` is code that the response completes: imports, other functions, and the head of the entry point.
     """
 
     check: Literal["unit_tests"] = "unit_tests"
     entry_point: str
     tests: Text
+    beginning: Text | None = None
 
     @model_validator(mode="after")
     def _tests_call_the_entry_point(self) -> Self:
@@ -120,7 +122,7 @@ def parse_reference(text: str) -> Reference:
 
 def dump_reference(reference: Reference) -> str:
     """Write a reference as JSON that `parse_reference` reads back."""
-    return reference.model_dump_json()
+    return reference.model_dump_json(exclude_none=True)
 
 
 def _explain(error: ValidationError) -> str:

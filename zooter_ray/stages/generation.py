@@ -18,7 +18,7 @@ from zooter_ray.config.resources import worker_range
 from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
-from zooter_ray.schemas import QUERIES, REJECTED, RESPONSES
+from zooter_ray.schemas import CONVERSATIONS, QUERIES, REJECTED, RESPONSES
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
 from zooter_ray.stages.engines.budget import USED_UP
@@ -30,27 +30,46 @@ FEEDING_CPUS = 2.0  # rendering prompts, cutting blocks (which takes Ray a whole
 QUERY_COLUMNS = ["query_id", "query", "source", "reference"]
 
 
-def units(config: GenerationConfig, queries: Unit, run_dir: str) -> dict[str, Unit]:
+def units(config: GenerationConfig, queries: Unit | Mapping[str, Unit], run_dir: str) -> dict[str, Unit]:
     """The unit of each expert; it depends on that expert's settings and the queries alone."""
+    asked = _by_expert(config, queries)
     return {
-        expert.id: make_unit(run_dir, STAGE, expert.id, _identity(config, expert), [queries])
+        expert.id: make_unit(run_dir, STAGE, expert.id, _identity(config, expert), [asked[expert.id]])
         for expert in config.experts
     }
+
+
+def _by_expert(config: GenerationConfig, queries: Unit | Mapping[str, Unit]) -> Mapping[str, Unit]:
+    return {expert.id: queries for expert in config.experts} if isinstance(queries, Unit) else queries
 
 
 def _identity(config: GenerationConfig, expert: ExpertConfig) -> dict[str, Any]:
     return {**expert.identity(), "engine": engine_of(config, expert).identity(), "same_weights_as": None}
 
 
-def run(config: GenerationConfig, queries: Unit, run_dir: str, console: Console) -> dict[str, Unit]:
-    """Generate what is missing, engine by engine or side by side; returns each expert's complete unit."""
+def run(
+    config: GenerationConfig, queries: Unit | Mapping[str, Unit], run_dir: str, console: Console
+) -> dict[str, Unit]:
+    """Generate what is missing, engine by engine or side by side.
+
+    Args:
+        config: settings of the stage.
+        queries: rows of schemas.QUERIES that all experts answer, or by expert the unit of what it alone is asked,
+            rows of schemas.CONVERSATIONS.
+        run_dir: where the run lives.
+        console: where progress is shown.
+
+    Returns:
+        Each expert's complete unit.
+    """
     all_units = units(config, queries, run_dir)
+    asked, schema = _by_expert(config, queries), QUERIES if isinstance(queries, Unit) else CONVERSATIONS
     jobs = []
     for engine, group in engine_groups(config):
         open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
         if open_units:
             experts = [expert for expert in group if expert.id in open_units]
-            jobs.append(_job(config, engine, experts, queries, open_units))
+            jobs.append(_job(config, engine, experts, asked, schema, open_units))
     if config.side_by_side and len(jobs) > 1:
         total, finished = sum(job.total for job in jobs), sum(job.finished for job in jobs)
         name = f"generation: {'; '.join(job.name for job in jobs)}"
@@ -65,25 +84,27 @@ def _job(
     config: GenerationConfig,
     engine: Engine,
     experts: Sequence[ExpertConfig],
-    queries: Unit,
+    asked: Mapping[str, Unit],
+    schema: pa.Schema,
     open_units: Mapping[str, Unit],
 ) -> Job:
     """What is missing of some experts that share an engine."""
-    per_sample = read_manifest(queries)["rows_out"]
-    total = per_sample * sum(expert.n for expert in experts)
+    totals = {expert.id: read_manifest(asked[expert.id])["rows_out"] * expert.n for expert in experts}
+    total = sum(totals.values())
     done, finished = done_keys(open_units, RESPONSES)
 
     def run() -> Iterator[int]:
         if finished < total:
-            rows = pending(queries, experts, done, config.block_rows)
+            rows = pending(asked, experts, schema, done, config.block_rows)
             spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in open_units.values()]))
             ledger = new_ledger(open_units.values(), config.engine_deaths, spent)
             yield from committed_rows(ENGINES[engine.kind](rows, engine, experts, ledger), open_units, RESPONSES)
         for expert in experts:
             check_budget(open_units[expert.id])
-            close(open_units[expert.id], RESPONSES, per_sample * expert.n)
+            close(open_units[expert.id], RESPONSES, totals[expert.id])
 
-    name = ", ".join(shown_name(config, expert.id) for expert in experts)
+    # What one expert is asked apart has a name behind its own: `vicuna-13b/gsm8k`.
+    name = ", ".join(dict.fromkeys(shown_name(config, expert.id).partition("/")[0] for expert in experts))
     return Job(name, total, finished, needs(engine), run)
 
 
@@ -115,15 +136,21 @@ def check_budget(unit: Unit) -> None:
         )
 
 
-def pending(queries: Unit, experts: Sequence[ExpertConfig], done: Any, block_rows: int) -> Dataset:
-    """Every query x every expert x its samples, but for the (expert, query_id, sample) that are done; small blocks."""
-    samples = [(expert.id, sample) for expert in experts for sample in range(expert.n)]
-    return (
-        rows_of([queries], QUERIES, QUERY_COLUMNS)
-        .map_batches(expand, fn_args=(samples,), **WHOLE)
-        .map_batches(without_done, fn_args=(done,), **WHOLE)
-        .repartition(target_num_rows_per_block=block_rows)
+def pending(
+    asked: Mapping[str, Unit], experts: Sequence[ExpertConfig], schema: pa.Schema, done: Any, block_rows: int
+) -> Dataset:
+    """Every expert x its queries x its samples, but for the (expert, query_id, sample) that are done; small blocks."""
+    samples: dict[str, list[tuple[str, int]]] = {}
+    for expert in experts:
+        samples.setdefault(asked[expert.id].path, []).extend((expert.id, sample) for sample in range(expert.n))
+    queries = {unit.path: unit for unit in asked.values()}
+    columns = [*QUERY_COLUMNS, *(name for name in schema.names if name not in QUERIES.names)]
+    first, *others = (
+        rows_of([queries[path]], schema, columns).map_batches(expand, fn_args=(theirs,), **WHOLE)
+        for path, theirs in samples.items()
     )
+    rows = first.union(*others) if others else first
+    return rows.map_batches(without_done, fn_args=(done,), **WHOLE).repartition(target_num_rows_per_block=block_rows)
 
 
 def expand(block: pa.Table, samples: Sequence[tuple[str, int]]) -> pa.Table:

@@ -1,11 +1,12 @@
 """The report for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from zooter_ray.evaluation.benchmarks.outcomes import SubsetResult
 from zooter_ray.evaluation.schema import MethodResult, Report, Supervision
 
 STYLE = {"router": "green", "oracle": "dim"}
@@ -85,6 +86,23 @@ def agreement_table(told: Supervision) -> Table:
         figures = (pair.same_best, pair.by_chance, pair.rank_correlation)
         cells = ["" if figure is None else f"{figure:.3f}" for figure in figures]
         table.add_row(f"{pair.first}, {pair.second}", str(pair.queries), *cells)
+    return table
+
+
+def subset_table(results: Sequence[SubsetResult]) -> Table:
+    """A row per subset of the benchmarks, a column per expert; behind it how many grades there are not."""
+    table = _table("mean grade per subset")
+    table.add_column("subset", no_wrap=True)
+    for expert in dict.fromkeys(result.expert for result in results):
+        table.add_column(expert, justify="right", overflow="fold")
+    table.add_column("queries", justify="right", no_wrap=True)
+    table.add_column("no grade", justify="right")
+    for source in dict.fromkeys(result.source for result in results):
+        theirs = [result for result in results if result.source == source]
+        missing = sum(result.missing for result in theirs)
+        cells = ["" if result.mean is None else f"{result.mean:.4f}" for result in theirs]
+        queries = theirs[0].graded + theirs[0].missing
+        table.add_row(source, *cells, str(queries), str(missing) if missing else "", end_section="/" not in source)
     return table
 
 

@@ -2,6 +2,7 @@
 
 An engine turns a dataset of queries (query_id, expert, sample, query, source, reference) for the experts that share
 it into a dataset with the columns of schemas.RESPONSES and `error`, which is empty where there is a response.
+A query may come with a `history`, the messages that go before it.
 """
 
 from collections.abc import Callable, Sequence

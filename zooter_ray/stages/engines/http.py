@@ -31,7 +31,8 @@ def _make_respond(engine: HttpEngine, api_key: str, purse: Any) -> Respond:
             await limiter.acquire()
         if purse is not None and not await purse.is_open.remote():
             return Response(error=USED_UP)
-        response = await client.respond(messages_of(expert, row["query"]), expert.decoding, row["sample"])
+        messages = messages_of(expert, row["query"], row.get("history") or ())
+        response = await client.respond(messages, expert.decoding, row["sample"])
         if purse is not None:
             await purse.spend.remote(response.prompt_tokens, response.generated_tokens)
         return response

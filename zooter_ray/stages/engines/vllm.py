@@ -92,11 +92,12 @@ class RenderPrompts:
         self.experts = {expert.id: expert for expert in experts}
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Render the prompts of a block."""
+        """Render the prompts of a block; the history is spent on them."""
         prompts = [
-            fit_prompt(self.experts[expert], self.tokenizer, query, self.window)
-            for expert, query in zip(block["expert"].to_pylist(), block["query"].to_pylist(), strict=True)
+            fit_prompt(self.experts[row["expert"]], self.tokenizer, row["query"], self.window, row.get("history") or ())
+            for row in block.to_pylist()
         ]
+        block = block.select([name for name in block.column_names if name != "history"])
         token_ids = pa.array([prompt.token_ids for prompt in prompts], pa.list_(pa.int64()))
         errors = pa.array([prompt.error for prompt in prompts], pa.string())
         return block.append_column("prompt_token_ids", token_ids).append_column("prompt_error", errors)

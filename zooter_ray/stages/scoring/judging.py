@@ -1,7 +1,6 @@
 """Rewards by a judge, through the engines of the generation stage; replies without a rating are asked for again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 import pyarrow as pa
 from ray.data import Dataset
@@ -62,11 +61,14 @@ def _judge(model: GenerativeReward, rows: Dataset, rewards: Mapping[str, Unit], 
 
 def judges(model: GenerativeReward, experts: Sequence[str], attempt: int) -> list[ExpertConfig]:
     """The judge as an engine knows it: once for each expert whose responses it is asked about."""
-    decoding = model.decoding if attempt == 0 else _other_decoding(model, attempt)
-    judge = partial(
-        ExpertConfig, engine=model.engine, chat_template=model.chat_template, system_prompt=model.system_prompt
+    judge = ExpertConfig(
+        id="judge",
+        engine=model.engine,
+        chat_template=model.chat_template,
+        system_prompt=model.system_prompt,
+        decoding=model.decoding if attempt == 0 else _other_decoding(model, attempt),
     )
-    return [judge(id=expert, decoding=decoding) for expert in experts]
+    return [judge.model_copy(update={"id": expert}) for expert in experts]
 
 
 def _other_decoding(model: GenerativeReward, attempt: int) -> Decoding:

@@ -1,0 +1,86 @@
+"""Published answers to AlpacaEval with published verdicts, so that a comparison needs no expert and no judge.
+
+A file of an expert comes in one of two forms. With `win`, 1, 0.5, 0 or null, beside `query_id` and `response`. Or as
+AlpacaEval's annotations.json: `instruction`, `output_1`, `output_2`, `generator_1`, `generator_2` and `preference`,
+from 1 (the first is better) to 2 (the second is), or null. A null is no verdict and leaves the win rate alone.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zooter_ray.config.benchmarks import Annotations
+from zooter_ray.errors import DataError
+from zooter_ray.evaluation.benchmarks.alpaca_eval import query_of
+from zooter_ray.evaluation.benchmarks.outcomes import Grade
+from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
+from zooter_ray.outcomes import check_encodes, read_rows
+
+NO_VERDICT = "the annotation holds no verdict"
+NO_ANNOTATION = "the file has no row for this query"
+
+
+def queries(config: Annotations) -> Iterator[BenchmarkQuery]:
+    """The published queries; nobody is asked.
+
+    Raises:
+        DataError: naming the row that cannot be used.
+    """
+    for position, (where, row) in enumerate(read_rows(config.path)):
+        yield query_of(where, row, position)
+
+
+def published_grades(config: Annotations, asked: list[BenchmarkQuery]) -> dict[str, dict[str, Grade]]:
+    """Published answers and verdicts by expert and query id.
+
+    Raises:
+        DataError: naming the row that cannot be used, or the file that is about none of the queries.
+    """
+    return {expert: dict(_of_expert(path, config.reference, asked)) for expert, path in config.experts.items()}
+
+
+def _of_expert(path: str, reference: str, asked: list[BenchmarkQuery]) -> Iterator[tuple[str, Grade]]:
+    found: dict[str, Grade] = {}
+    for where, row in read_rows(path):
+        key, grade = _annotation(where, row, reference) if "preference" in row else _verdict(where, row)
+        if key in found:
+            raise DataError(f"{where}: there is a second row for {key[:60]!r}")
+        found[key] = grade
+    known = {key for query in asked for key in (query.query_id, query.query)}
+    if not known & found.keys():
+        raise DataError(f"{path} has no row for any of the {len(asked)} queries")
+    for query in asked:
+        grade = found.get(query.query_id) or found.get(query.query) or Grade(None, NO_ANNOTATION)
+        yield query.query_id, grade
+
+
+def _verdict(where: str, row: Mapping[str, Any]) -> tuple[str, Grade]:
+    """Query id and grade of a row with `win`."""
+    if "win" not in row:
+        raise DataError(f"{where}: column 'win' or 'preference' is missing")
+    return first_text(where, row, "query_id"), _grade(where, row, "win", row["win"], "response")
+
+
+def _annotation(where: str, row: Mapping[str, Any], reference: str) -> tuple[str, Grade]:
+    """Instruction and grade of a row with `preference`."""
+    generators = [first_text(where, row, f"generator_{side}") for side in (1, 2)]
+    if generators.count(reference) != 1:
+        raise DataError(f"{where}: one of the generators must be {reference}, not {' and '.join(generators)}")
+    side = 2 if generators[0] == reference else 1
+    value = row["preference"]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = value - 1 if side == 2 else 2 - value
+    return first_text(where, row, "instruction"), _grade(where, row, "preference", value, f"output_{side}")
+
+
+def _grade(where: str, row: Mapping[str, Any], column: str, win: Any, output: str) -> Grade:
+    response = row.get(output)
+    if not isinstance(response, str):
+        raise DataError(f"{where}: column {output!r} must be a text")
+    check_encodes(where, output, [response])
+    if win is None or (isinstance(win, float) and math.isnan(win)):
+        return Grade(None, NO_VERDICT, response)
+    if isinstance(win, bool) or not isinstance(win, int | float) or not 0 <= win <= 1:
+        allowed = "a number from 1 to 2" if column == "preference" else "a number from 0 to 1"
+        raise DataError(f"{where}: column {column!r} must be {allowed} or null, not {row[column]!r}")
+    return Grade(float(win), "", response)

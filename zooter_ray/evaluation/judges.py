@@ -1,0 +1,61 @@
+"""What a judge is asked about an expert's answers, and how its reply is read: strictly, or not at all.
+
+The judge itself is an engine of the stages; this file neither starts nor asks one.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+UNREADABLE = "no verdict in the judge's reply"
+PLACE = re.compile(r"\{(\w+)\}")
+RATING = re.compile(r"\[\[(\d{1,3}(?:\.\d{1,3})?)\]\]")
+CHOICE = re.compile(r"\[\[([ABC])\]\]")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A template, what fills its places, and maybe a system prompt.
+
+    The places {answer} and {answer_1}, {answer_2} are kept for the expert's answers, turn by turn.
+    """
+
+    template: str
+    known: Mapping[str, str]
+    system: str | None = None
+
+
+def asked(question: Question, answers: Sequence[str]) -> str:
+    """The question about these answers; what looks like a place inside a text that was put in stays as it is."""
+    numbered = {f"answer_{number}": answer for number, answer in enumerate(answers, start=1)}
+    texts = {**question.known, "answer": answers[0], **numbered}
+    return PLACE.sub(lambda place: texts.get(place[1], place[0]), question.template)
+
+
+def read_rating(reply: str, low: float, high: float) -> float | None:
+    """The one rating `[[n]]` in a reply; None if there is none, if there are several, or if it is off the scale."""
+    found = {float(rating) for rating in RATING.findall(reply)}
+    return found.pop() if len(found) == 1 and low <= min(found) <= high else None
+
+
+def read_choice(reply: str) -> str | None:
+    """A, B or C (a tie) out of the one `[[A]]` in a reply; None if there is none, or if there are several."""
+    found = set(CHOICE.findall(reply))
+    return found.pop() if len(found) == 1 else None
+
+
+def read_ratings(reply: str, names: Sequence[str], low: int, high: int) -> dict[str, int] | None:
+    """The ratings by name out of the JSON object on a reply's last line; None unless it has these names and no others.
+
+    Every rating is a whole number from `low` to `high`.
+    """
+    lines = reply.strip().splitlines()
+    try:
+        ratings = json.loads(lines[-1]) if lines else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(ratings, dict) or set(ratings) != set(names):
+        return None
+    whole = all(type(rating) is int and low <= rating <= high for rating in ratings.values())
+    return ratings if whole else None
