@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zooter_ray.cli import demo, distill, evaluate, labels, plan, route, run, serve
+from zooter_ray.cli import demo, distill, evaluate, labels, plan, route, run, serve, tune
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 from zooter_ray.progress import new_console
@@ -24,12 +24,13 @@ COMMANDS = {
     "run": run,
     "labels": labels,
     "distill": distill,
+    "tune": tune,
     "route": route,
     "evaluate": evaluate,
     "serve": serve,
 }
 STARTS_NOTHING = ("plan", "labels")
-RESUMED = ("demo", "run", "distill")
+RESUMED = ("demo", "run", "distill", "tune")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import posixpath
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,9 @@ def run(
     run_dir: str,
     console: Console,
     same_weights: Mapping[str, str] | None = None,
+    callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> Unit:
-    """Distil the router, if the unit is not complete.
+    """Distil the router, if the unit is not complete; Ray Train tells `callbacks` of every epoch.
 
     Raises:
         StageError: if there is nothing to train on or to validate with.
@@ -86,7 +87,7 @@ def run(
         raise StageError(f"training needs training and validation rows; there are {counts}")
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
-    checkpoint, epochs = fit(config, router, experts, counts["train"], watch, console)
+    checkpoint, epochs = fit(config, router, experts, counts["train"], watch, console, callbacks)
     best = min(epochs, key=lambda figures: figures["validation_loss"])
     card = RouterCard(
         experts=experts,
@@ -121,7 +122,13 @@ def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) 
 
 
 def fit(
-    config: TrainingConfig, router: Unit, experts: list[str], rows: int, watch: Stopwatch, console: Console
+    config: TrainingConfig,
+    router: Unit,
+    experts: list[str],
+    rows: int,
+    watch: Stopwatch,
+    console: Console,
+    callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> tuple[ray.train.Checkpoint, list[dict[str, float]]]:
     """Run Ray Train; returns the best checkpoint and the figures of every epoch."""
     queue = Queue(actor_options={"num_cpus": 0})
@@ -142,6 +149,7 @@ def fit(
         run_config=ray.train.RunConfig(
             name="checkpoints",
             storage_path=router.path,
+            callbacks=list(callbacks),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute="validation_loss", checkpoint_score_order="min"
