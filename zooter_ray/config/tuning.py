@@ -90,7 +90,7 @@ class TuningConfig(Config):
             for key in values if isinstance(values, dict) else ():
                 if key not in Range.model_fields:
                     raise ValueError(f"{name} takes a list or low, high and log, not {key!r}")
-        return dotted
+        return dict(sorted(dotted.items()))  # the order of the points, however the file is written
 
     @model_validator(mode="after")
     def _search_has_what_it_needs(self) -> Self:

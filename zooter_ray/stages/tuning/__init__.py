@@ -96,10 +96,10 @@ def _fit(
             verbose=0,
         ),
     ).fit()
-    done = experiment.results()
-    if any(result.error is None and result.config["trial"] not in done for result in results):
+    failed = {result.config["trial"]: reason_of(result.error) for result in results if result.error is not None}
+    if by_number.keys() - experiment.results().keys() - failed.keys():
         raise KeyboardInterrupt  # Ray Tune took it, stopped its trials, and says nothing of it
-    return {result.config["trial"]: reason_of(result.error) for result in results if result.error is not None}
+    return failed
 
 
 def prune(experiment: Experiment) -> None:

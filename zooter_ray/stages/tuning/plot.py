@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zooter_ray.config.tuning import TuneConfig
+from zooter_ray.config.tuning import Range, TuneConfig
 from zooter_ray.stages.tuning.ranking import Point
 from zooter_ray.stages.tuning.value import Yardsticks
 
@@ -22,12 +22,12 @@ def metric_by_setting(points: Sequence[Point], config: TuneConfig, known: Yardst
     columns = min(COLUMNS, len(space))
     rows = -(-len(space) // columns)
     figure = Figure(figsize=(0.8 + SIDE * columns, 0.9 + 2.6 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
     for axes, (name, values) in zip(panels, space.items(), strict=False):
-        _panel(axes, name, isinstance(values, list), whole, metric)
+        _panel(axes, name, values, whole, metric)
         if metric == "validation_value":
             axes.axhline(known.single, color=QUIET, linewidth=1, linestyle="--", label=f"{known.best_single} alone")
-    for axes in list(panels)[len(space) :]:
+    for axes in panels[len(space) :]:
         axes.set_visible(False)
     figure.supylabel(metric.replace("_", " ") + (f" ({known.value})" if metric == "validation_value" else ""))
     figure.legend(
@@ -36,7 +36,7 @@ def metric_by_setting(points: Sequence[Point], config: TuneConfig, known: Yardst
     return figure
 
 
-def _panel(axes: Axes, name: str, listed: bool, whole: Sequence[Point], metric: str) -> None:
+def _panel(axes: Axes, name: str, values: list[Any] | Range, whole: Sequence[Point], metric: str) -> None:
     """The metric against one setting; values that are no numbers stand side by side."""
     found = [point.values[name] for point in whole]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in found)
@@ -44,15 +44,15 @@ def _panel(axes: Axes, name: str, listed: bool, whole: Sequence[Point], metric: 
     places = found if numbers else [names.index(str(value)) for value in found]
     heights = [point.mean(metric) for point in whole]
     axes.scatter(places, heights, s=24, color=POINT, label="a point of the search")
-    if listed:
+    if isinstance(values, list):
         _best_line(axes, places, heights, max if metric == "validation_value" else min)
     axes.scatter(places[:1], heights[:1], s=70, marker="D", color=BEST, zorder=3, label="the best")
-    if numbers and min(found) > 0 and max(found) / min(found) >= WIDE:
+    if numbers and (values.log if isinstance(values, Range) else 0 < WIDE * min(found) <= max(found)):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     if not numbers:
         axes.set_xticks(range(len(names)), names)
-    elif listed:
+    elif isinstance(values, list):
         axes.set_xticks(sorted(set(found)), [f"{value:g}" for value in sorted(set(found))])
         axes.minorticks_off()
     axes.tick_params(axis="x", labelsize=8)
