@@ -1,10 +1,12 @@
 """A search by Ray Tune over Ray Train: interrupted, resumed, finished, and what it leaves behind."""
 
+import contextlib
 import io
 import json
 import os
 import signal
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Container
 from pathlib import Path
@@ -14,17 +16,19 @@ import numpy as np
 import psutil
 import pytest
 import ray
+import ray.train
 import yaml
 from rich.console import Console
 
 from tests.tiny_models import save_bert
 from zooter_ray import pipeline
-from zooter_ray.config import DistillConfig
+from zooter_ray.config import DistillConfig, dump_config
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, DataError, StageError
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.progress import new_console
 from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.stages.tuning.trial import reason_of
 from zooter_ray.stages.tuning.value import rows_of
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
@@ -59,16 +63,24 @@ def search(folder: Path, **tuning_settings: Any) -> TuneConfig:
     labeling = {"temperature": 0.5, "validation_share": 0.3}
     space = {"training.learning_rate": [GOOD, BAD], "training.weight_decay": [0, 0.01]}
     settings = {"space": space, "concurrent": 2, **tuning_settings}
-    return TuneConfig.model_validate({"labeling": labeling, "training": training, "tuning": settings})
+    return TuneConfig.model_validate(
+        {"ray": {"num_cpus": 8}, "labeling": labeling, "training": training, "tuning": settings}
+    )
+
+
+KEPT_BY_RAY = "ray::_AutoscalingCoordinatorActor"  # one per cluster, for all that Ray Data and Ray Train ever run there
 
 
 def at_work() -> list[str]:
     """Workers of Ray that are no idle ones, and what of its resources is taken."""
-    workers = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
-    busy = [line for line in workers if line.startswith("ray::") and not line.startswith("ray::IDLE")]
+    busy = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            title = " ".join(process.cmdline()).strip()
+            if title.startswith("ray::") and not title.startswith(("ray::IDLE", KEPT_BY_RAY)):
+                busy.append(title)
     total, free = ray.cluster_resources(), ray.available_resources()
-    taken = [f"{name}: {free.get(name, 0)} of {total[name]} free" for name in ("CPU", "GPU")]
-    return sorted(busy) + taken
+    return sorted(busy) + [f"{name}: {free.get(name, 0)} of {total[name]} free" for name in ("CPU", "GPU")]
 
 
 def settles(before: list[str], seconds: float = 20.0) -> bool:
@@ -79,36 +91,21 @@ def settles(before: list[str], seconds: float = 20.0) -> bool:
     return at_work() == before
 
 
-def interrupt_after_a_trial(directory: Path) -> None:
-    """Ctrl-C as soon as a trial has its result."""
-    deadline = time.monotonic() + 300
-    while not list(directory.glob("trials/*/result.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(os.getpid(), signal.SIGINT)
+def results(directory: Path) -> dict[str, int]:
+    """When each trial's result was written, in ns."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in directory.glob("trials/*/result.json")}
 
 
 class Searched:
-    """A search that was interrupted and then started again, and what was seen meanwhile."""
+    """A search that came to its end, and what was seen meanwhile."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.directory = folder, folder / "search"
+        self.folder, self.directory, self.shown = folder, folder / "search", io.StringIO()
         self.config, self.outcomes = search(folder), write_outcomes(folder / "outcomes.jsonl")
-        self.before = at_work()
-        handler = signal.getsignal(signal.SIGINT)
-        killer = threading.Thread(target=interrupt_after_a_trial, args=(self.directory,))
-        killer.start()
-        with pytest.raises(KeyboardInterrupt):
-            pipeline.tune(self.outcomes, str(self.directory), self.config, new_console(io.StringIO()))
-        killer.join()
-        self.handler_is_back = signal.getsignal(signal.SIGINT) is handler
-        self.nothing_left_after_ctrl_c = settles(self.before)
-        self.done_before = self.results()
-        self.shown = io.StringIO()
+        self.before, handler = at_work(), signal.getsignal(signal.SIGINT)
         pipeline.tune(self.outcomes, str(self.directory), self.config, new_console(self.shown, width=120))
-
-    def results(self) -> dict[str, int]:
-        """When each trial's result was written, in ns."""
-        return {path.parent.name: path.stat().st_mtime_ns for path in self.directory.glob("trials/*/result.json")}
+        self.nothing_left = settles(self.before)
+        self.handler_is_back = signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.fixture(scope="module")
@@ -128,17 +125,9 @@ def test_the_better_learning_rate_is_found(searched: Searched) -> None:
     assert len(trials[0]["epochs"]) == 3
 
 
-def test_ctrl_c_leaves_a_search_that_goes_on_with_what_is_missing(searched: Searched) -> None:
-    after = searched.results()
-    assert 1 <= len(searched.done_before) < len(after) == 4, "the interruption came in the middle"
-    assert searched.done_before.items() <= after.items(), "no trial that was done ran again"
+def test_the_end_leaves_no_process_and_nothing_of_ray_taken(searched: Searched) -> None:
+    assert searched.nothing_left, f"{at_work()} now, {searched.before} before"
     assert searched.handler_is_back, "Ctrl-C means again what it meant before"
-    assert "tuning: 4/4 trials" in searched.shown.getvalue()
-
-
-def test_no_process_is_left_behind(searched: Searched) -> None:
-    assert searched.nothing_left_after_ctrl_c
-    assert settles(searched.before)
 
 
 def test_the_router_that_is_kept_is_the_best_trials_and_the_only_one(searched: Searched) -> None:
@@ -157,9 +146,9 @@ def test_the_router_that_is_kept_is_the_best_trials_and_the_only_one(searched: S
 
 
 def test_a_finished_search_prints_its_table_again_and_runs_nothing(searched: Searched) -> None:
-    before, shown = searched.results(), io.StringIO()
+    before, shown = results(searched.directory), io.StringIO()
     pipeline.tune(searched.outcomes, str(searched.directory), searched.config, new_console(shown, width=120))
-    assert searched.results() == before
+    assert results(searched.directory) == before
     table = searched.shown.getvalue()
     assert shown.getvalue() in table
     assert (searched.directory / "router" / "zooter.json").exists()
@@ -182,17 +171,51 @@ def test_another_search_is_not_mixed_in(searched: Searched, console: Console, tm
 
 
 def test_trials_that_fail_say_why_and_a_search_of_nothing_else_is_an_error(tmp_path: Path) -> None:
-    # Without a preference in a validation row, hard labels have nothing to validate with; a learning rate like that
-    # leaves no loss finite.
+    # Without a preference in a validation row, hard labels have nothing to validate with.
     outcomes = write_outcomes(tmp_path / "outcomes.jsonl", preferring={"q00", "q01"})
-    config = search(tmp_path, space={"training.loss": ["hard_label", "kl"], "training.learning_rate": [1e30]})
     shown = io.StringIO()
-    before = at_work()
+    config = search(tmp_path, space={"training.loss": ["hard_label"]})
     with pytest.raises(StageError, match="no point of the search has a result; trial 0 failed: training needs"):
         pipeline.tune(outcomes, str(tmp_path / "search"), config, new_console(shown, width=120))
     assert "trial 0 failed: training needs training and validation rows" in shown.getvalue()
-    assert "trial 1 failed: the loss of epoch 1 is not finite; a smaller training.learning_rate" in shown.getvalue()
-    assert settles(before)
+
+
+def test_the_reason_is_what_the_first_worker_raised() -> None:
+    raised = StageError("the loss of epoch 1 is not finite\nTraceback")
+    wrapped = ray.train.WorkerGroupError("many lines", {0: raised, 1: StageError("another")})
+    assert reason_of(wrapped) == "the loss of epoch 1 is not finite"
+    assert reason_of(ray.exceptions.RayTaskError("run", "traceback", wrapped)) == "the loss of epoch 1 is not finite"
+    assert reason_of(MemoryError()) == "MemoryError"
+
+
+@pytest.mark.extended
+def test_ctrl_c_leaves_no_process_and_a_search_that_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    directory, config_file = tmp_path / "search", tmp_path / "search.yaml"
+    outcomes = write_outcomes(tmp_path / "outcomes.jsonl")
+    config = search(tmp_path, space={"training.learning_rate": [GOOD, BAD]}, concurrent=1)
+    config_file.write_text(dump_config(config))
+    command = [sys.executable, "-m", "zooter_ray.cli.main", "tune", "--config", str(config_file), "--rewards", outcomes]
+    process = subprocess.Popen(
+        [*command, "--output", str(directory)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+    )
+    deadline = time.monotonic() + 300
+    while not results(directory) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, printed
+    assert "zooter tune: interrupted; run it again to resume" in printed
+    assert psutil.wait_procs(children, timeout=20)[1] == [], "no process outlives it"
+    done = results(directory)
+    assert len(done) == 1, "the interruption came in the middle"
+    pipeline.tune(outcomes, str(directory), config, new_console(io.StringIO()))
+    assert done.items() <= results(directory).items(), "no trial that was done ran again"
+    assert len(results(directory)) == 2
 
 
 def test_rows_for_both_splits_are_asked_for_before_anything_starts(tmp_path: Path, console: Console) -> None:
