@@ -71,6 +71,8 @@ def test_a_small_space_gives_each_of_its_points_once() -> None:
         (["tuning.space.labeling.beta={low: 0, high: 1}"], "labeling.beta must be a list of values in a grid"),
         (["tuning.space.labeling.beta={from: 0, to: 1}"], "takes a list or low, high and log, not 'from'"),
         (["tuning.space.labeling.beta={low: 1, high: 0}"], "low must be below high, not 1 and 0"),
+        (["tuning.space.training.epochs=[one]"], "training.epochs: Input should be a valid integer"),
+        (["tuning.space={1: [2], labeling.beta: [1]}"], "tuning.space.1.[key]: Input should be a valid string"),
         (["tuning.search=random"], "a random search needs trials"),
         (["tuning.trials=3"], "trials is for search: random"),
         (["tuning.space.ray.num_cpus=[1]"], "ray takes a list or low, high and log, not 'num_cpus'"),

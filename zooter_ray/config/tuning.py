@@ -90,7 +90,7 @@ class TuningConfig(Config):
             for key in values if isinstance(values, dict) else ():
                 if key not in Range.model_fields:
                     raise ValueError(f"{name} takes a list or low, high and log, not {key!r}")
-        return dict(sorted(dotted.items()))  # the order of the points, however the file is written
+        return dict(sorted(dotted.items(), key=str))  # the order of the points, however the file is written
 
     @model_validator(mode="after")
     def _search_has_what_it_needs(self) -> Self:
@@ -129,7 +129,7 @@ class TuneConfig(DistillConfig):
             if isinstance(values, Range) and not kinds & {int, float}:
                 raise ValueError(f"tuning.space: {name} is no number, so it needs a list of values")
             for value in [values.low, values.high] if isinstance(values, Range) else values:
-                self.at({name: int(value) if kinds == {int} and value == int(value) else value})
+                self.at({name: value})
         return self
 
     def at(self, point: Mapping[str, Any]) -> DistillConfig:
