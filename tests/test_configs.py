@@ -12,12 +12,14 @@ from serve_app.args import ServeArgs
 from zooter_ray.chat import fit_prompt, messages_of, render
 from zooter_ray.config import BenchmarksConfig, RunConfig, dump_config, load_benchmarks_config, load_config
 from zooter_ray.config.generation import ExpertConfig
+from zooter_ray.config.tuning import TuneConfig, load_tune_config
 from zooter_ray.evaluation.benchmarks import alpaca_eval, flask, gsm8k, human_eval, mmlu, mt_bench
 from zooter_ray.package_models import resolve_source
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "jobs" / "configs" / "benchmarks.yaml"
-RUN_CONFIGS = sorted(path for path in BENCHMARKS.parent.glob("*.yaml") if path != BENCHMARKS)
+TUNE_CONFIGS = sorted(BENCHMARKS.parent.glob("tune_*.yaml"))
+RUN_CONFIGS = sorted({*BENCHMARKS.parent.glob("*.yaml")} - {BENCHMARKS, *TUNE_CONFIGS})
 SERVE_CONFIGS = sorted((ROOT / "serve_app" / "configs").glob("*.yaml"))
 
 
@@ -50,6 +52,24 @@ def test_the_benchmarks_config_has_the_papers_experts_and_benchmarks() -> None:
     ]  # fmt: skip
     subsets = [*alpaca_eval.SUBSETS, *flask.SUBSETS, *mt_bench.SUBSETS, mmlu.SOURCE, gsm8k.SOURCE, human_eval.SOURCE]
     assert len(subsets) == 26
+
+
+@pytest.mark.parametrize("path", TUNE_CONFIGS, ids=lambda path: path.stem)
+def test_every_search_validates_and_survives_a_round_trip(path: Path) -> None:
+    config = load_tune_config(path)
+    assert config.points()
+    assert TuneConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+
+
+def test_the_papers_search_trains_the_papers_router_and_holds_what_won_there() -> None:
+    search = load_tune_config(ROOT / "jobs/configs/tune_paper.yaml")
+    assert search.training == load_config(ROOT / "jobs/configs/paper.yaml").training
+    assert search.tuning.space["labeling.beta"] == [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1]
+    won = {
+        "training.learning_rate": 1e-5, "training.weight_decay": 5e-7, "training.epochs": 5, "labeling.beta": 0.3,
+    }  # fmt: skip
+    assert won in search.points()
+    assert len(search.points()) == 84
 
 
 @pytest.mark.parametrize("path", SERVE_CONFIGS, ids=lambda path: path.stem)

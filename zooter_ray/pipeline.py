@@ -3,7 +3,7 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import ray
+from ray.train import UserCallback
 from rich.console import Console
 from transformers import AutoConfig
 
@@ -20,6 +21,7 @@ from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.generation import GenerationConfig, VllmEngine
 from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.config.run import STAGES, RayConfig
+from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
@@ -32,7 +34,7 @@ from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_a
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
-from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training
+from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training, tuning
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,32 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     Path(router.path).rename(target)
     (target / MANIFEST).unlink()
     shutil.rmtree(work)
+
+
+def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> None:
+    """Search for good settings of labels and training; interrupted, the search goes on with what is missing.
+
+    Raises:
+        DataError: for a bad outcomes file.
+        ArtifactError: if something other than this search lies in `output`.
+        StageError: if every trial fails.
+    """
+    experiment = tuning.prepare(config, outcomes, output)
+    failed: dict[int, str] = {}
+    if len(experiment.results()) < len(experiment.trials):
+        backbones = dict.fromkeys(trial.config.training.backbone for trial in experiment.trials)
+        _prepare({f"router backbone {backbone}": backbone for backbone in backbones}, console)
+        with connected(config.ray), training.sigint_handler_kept():
+            failed = tuning.run(experiment, distil_trial, console)
+    tuning.conclude(experiment, failed, console)
+
+
+def distil_trial(
+    config: DistillConfig, outcomes: str, work: str, console: Console, callbacks: Sequence[UserCallback]
+) -> Unit:
+    """The labels and the router of one trial, made in `work`."""
+    labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
+    return training.run(config.training, config.labeling, labels, read.experts, work, console, callbacks=callbacks)
 
 
 def check_free(target: Path, overwrite: bool) -> None:

@@ -19,13 +19,22 @@ def new_console(file: IO[str] | None = None, width: int | None = None) -> Consol
 class RateColumn(ProgressColumn):
     """Rows per second."""
 
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
     def render(self, task: Task) -> Text:
         """The recent rate, or the overall one once the task is done."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} rows/s", style="progress.data.speed")
+        return Text("" if speed is None else shown_rate(speed, self.unit), style="progress.data.speed")
 
 
-def track(counts: Iterable[int], total: int, name: str, console: Console, done: int = 0) -> int:
+def shown_rate(per_second: float, unit: str) -> str:
+    """A rate per second, or per hour where that would be about nothing."""
+    return f"{per_second:.1f} {unit}/s" if unit == "rows" else f"{3600 * per_second:.0f} {unit}/h"
+
+
+def track(counts: Iterable[int], total: int, name: str, console: Console, done: int = 0, unit: str = "rows") -> int:
     """Consume `counts` (rows finished at a time) and show them against `total`; returns the rows counted.
 
     Args:
@@ -34,17 +43,18 @@ def track(counts: Iterable[int], total: int, name: str, console: Console, done: 
         name: what is shown in front.
         console: where to show it.
         done: rows that were finished in an earlier run.
+        unit: what is counted; rows by the second, anything else by the hour.
     """
     bars = _bar if console.is_terminal else _lines
-    return sum(bars(counts, total, name, console, done))
+    return sum(bars(counts, total, name, console, done, unit))
 
 
-def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
+def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: int, unit: str) -> Iterator[int]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        RateColumn(),
+        RateColumn(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
@@ -54,7 +64,7 @@ def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: i
             yield count
 
 
-def _lines(counts: Iterable[int], total: int, name: str, console: Console, done: int) -> Iterator[int]:
+def _lines(counts: Iterable[int], total: int, name: str, console: Console, done: int, unit: str) -> Iterator[int]:
     """A line every LINE_EVERY_S seconds; the rate leaves out the start, up to the first rows."""
     started = last = first_at = time.monotonic()
     fresh = first = 0
@@ -67,10 +77,10 @@ def _lines(counts: Iterable[int], total: int, name: str, console: Console, done:
             last = now
             rate = (fresh - first) / (now - first_at)
             left = (total - done - fresh) / rate
-            _print(console, f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, {left:.0f} s left")
+            _print(console, f"{name}: {done + fresh}/{total} {unit}, {shown_rate(rate, unit)}, {left:.0f} s left")
     seconds = time.monotonic() - started
     rate = fresh / max(seconds, 1e-9)
-    _print(console, f"{name}: {done + fresh}/{total} rows, {rate:.1f} rows/s, finished in {seconds:.0f} s")
+    _print(console, f"{name}: {done + fresh}/{total} {unit}, {shown_rate(rate, unit)}, finished in {seconds:.0f} s")
 
 
 def _print(console: Console, line: str) -> None:

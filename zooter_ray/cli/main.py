@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zooter_ray.cli import benchmark, demo, distill, evaluate, labels, plan, report, route, run, serve
+from zooter_ray.cli import benchmark, demo, distill, evaluate, labels, plan, report, route, run, serve, tune
 from zooter_ray.cli.console import quiet
 from zooter_ray.errors import ZooterError
 from zooter_ray.progress import new_console
@@ -24,6 +24,7 @@ COMMANDS = {
     "run": run,
     "labels": labels,
     "distill": distill,
+    "tune": tune,
     "route": route,
     "evaluate": evaluate,
     "benchmark": benchmark,
@@ -31,7 +32,7 @@ COMMANDS = {
     "serve": serve,
 }
 STARTS_NOTHING = ("plan", "labels", "report")
-RESUMED = ("demo", "run", "distill", "benchmark")
+RESUMED = ("demo", "run", "distill", "tune", "benchmark")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import os
 import posixpath
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -71,8 +71,9 @@ def run(
     run_dir: str,
     console: Console,
     same_weights: Mapping[str, str] | None = None,
+    callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> Unit:
-    """Distil the router, if the unit is not complete.
+    """Distil the router, if the unit is not complete; Ray Train tells `callbacks` of every epoch.
 
     Raises:
         StageError: if there is nothing to train on or to validate with.
@@ -91,7 +92,7 @@ def run(
     if config.frozen:
         tokens = with_features(tokens, config, experts, tokenizer.pad_token_id, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
-    checkpoint, epochs = fit(config, router, experts, tokenizer.pad_token_id, rows, watch, console)
+    checkpoint, epochs = fit(config, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
     card = RouterCard(
         experts=experts,
         loss=config.loss,
@@ -158,6 +159,7 @@ def fit(
     rows: int,
     watch: Stopwatch,
     console: Console,
+    callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> tuple[ray.train.Checkpoint, list[Figures]]:
     """Run Ray Train; returns the best checkpoint and the figures of every epoch."""
     queue = Queue(actor_options={"num_cpus": 0})
@@ -180,6 +182,7 @@ def fit(
         run_config=ray.train.RunConfig(
             name=CHECKPOINTS,
             storage_path=router.path,
+            callbacks=list(callbacks),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute=attribute, checkpoint_score_order=order

@@ -1,0 +1,52 @@
+"""Which point of a search is the best, on figures worked out by hand, and what is pruned meanwhile."""
+
+import json
+from pathlib import Path
+
+from zooter_ray.config.tuning import TuneConfig
+from zooter_ray.stages.tuning import prune
+from zooter_ray.stages.tuning.experiment import Experiment, Trial
+from zooter_ray.stages.tuning.ranking import best_trial, ranked
+
+VALUES = {0: 0.9, 1: 0.1, 2: 0.6, 3: 0.7, 4: 1.0}  # trial -> validation value; trial 5 is not done
+
+
+def experiment(directory: Path, metric: str = "validation_value") -> Experiment:
+    """Three points with two seeds each: means 0.5 and 0.65, and one that is not whole."""
+    config = TuneConfig.model_validate(
+        {"tuning": {"space": {"training.epochs": [1, 2, 3]}, "seeds": [0, 1], "metric": metric}}
+    )
+    trials = [
+        Trial(
+            number, number // 2, {"training.epochs": 1 + number // 2}, number % 2, config, str(directory / f"{number}")
+        )
+        for number in range(6)
+    ]
+    for number, value in VALUES.items():
+        (directory / f"{number}" / "05_router").mkdir(parents=True)
+        result = {"validation_value": value, "validation_loss": value, "trial": number}
+        (directory / f"{number}" / "result.json").write_text(json.dumps(result))
+    (directory / "5" / "05_router").mkdir(parents=True)
+    return Experiment(config, directory, trials)
+
+
+def test_points_are_compared_by_the_mean_over_their_seeds_and_only_whole_ones(tmp_path: Path) -> None:
+    found = experiment(tmp_path)
+    points = ranked(found, found.results())
+    assert [point.values["training.epochs"] for point in points] == [2, 1, 3]
+    assert round(points[0].mean("validation_value"), 9) == 0.65
+    assert round(points[0].deviation("validation_value"), 9) == 0.05
+    assert best_trial(found, points[0]).number == 3
+
+
+def test_a_loss_is_better_the_lower_it_is(tmp_path: Path) -> None:
+    found = experiment(tmp_path, "validation_loss")
+    points = ranked(found, found.results())
+    assert [point.values["training.epochs"] for point in points] == [1, 2, 3]
+    assert best_trial(found, points[0]).number == 1
+
+
+def test_routers_of_the_best_point_and_of_those_that_are_not_whole_stay(tmp_path: Path) -> None:
+    prune(experiment(tmp_path))
+    assert sorted(path.parent.name for path in tmp_path.glob("*/05_router")) == ["2", "3", "4", "5"]
+    assert len(list(tmp_path.glob("*/result.json"))) == 5
