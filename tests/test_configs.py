@@ -10,7 +10,15 @@ from transformers import AutoTokenizer
 
 from serve_app.args import ServeArgs
 from zooter_ray.chat import fit_prompt, messages_of, render
-from zooter_ray.config import BenchmarksConfig, RunConfig, dump_config, load_benchmarks_config, load_config
+from zooter_ray.config import (
+    BenchmarksConfig,
+    DistillConfig,
+    RunConfig,
+    dump_config,
+    load_benchmarks_config,
+    load_config,
+    load_distill_config,
+)
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.tuning import TuneConfig, load_tune_config
 from zooter_ray.evaluation.benchmarks import alpaca_eval, flask, gsm8k, human_eval, mmlu, mt_bench
@@ -19,7 +27,8 @@ from zooter_ray.package_models import resolve_source
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "jobs" / "configs" / "benchmarks.yaml"
 TUNE_CONFIGS = sorted(BENCHMARKS.parent.glob("tune_*.yaml"))
-RUN_CONFIGS = sorted({*BENCHMARKS.parent.glob("*.yaml")} - {BENCHMARKS, *TUNE_CONFIGS})
+ROUTERDC = BENCHMARKS.parent / "routerdc.yaml"
+RUN_CONFIGS = sorted({*BENCHMARKS.parent.glob("*.yaml")} - {BENCHMARKS, ROUTERDC, *TUNE_CONFIGS})
 SERVE_CONFIGS = sorted((ROOT / "serve_app" / "configs").glob("*.yaml"))
 
 
@@ -52,6 +61,11 @@ def test_the_benchmarks_config_has_the_papers_experts_and_benchmarks() -> None:
     ]  # fmt: skip
     subsets = [*alpaca_eval.SUBSETS, *flask.SUBSETS, *mt_bench.SUBSETS, mmlu.SOURCE, gsm8k.SOURCE, human_eval.SOURCE]
     assert len(subsets) == 26
+
+
+def test_the_config_of_an_outcomes_file_validates_and_survives_a_round_trip() -> None:
+    config = load_distill_config(ROUTERDC)
+    assert DistillConfig.model_validate(yaml.safe_load(dump_config(config))) == config
 
 
 @pytest.mark.parametrize("path", TUNE_CONFIGS, ids=lambda path: path.stem)

@@ -58,9 +58,9 @@ def test_training_on_cpus_takes_the_number_of_workers() -> None:
     assert training_kwargs(CPU) == {"num_workers": 3, "use_gpu": False, "resources_per_worker": {"CPU": 2.0}}
 
 
-def test_training_on_gpus_takes_the_upper_number_of_workers() -> None:
+def test_training_with_a_range_of_workers_is_elastic() -> None:
     assert training_kwargs(GPU) == {
-        "num_workers": 8,
+        "num_workers": (2, 8),
         "use_gpu": True,
         "resources_per_worker": {"CPU": 4.0, "GPU": 1.0},
         "accelerator_type": "A100-80G",

@@ -253,6 +253,7 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     target = Path(absolute(output))
     check_free(target, overwrite)
     work = f"{target}.work"
+    _prepare({"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}, console)
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):

@@ -46,12 +46,12 @@ def serving_kwargs(resources: StageResources, tensor_parallel_size: int) -> dict
 
 
 def training_kwargs(resources: StageResources) -> dict[str, Any]:
-    """Arguments of Ray Train's `ScalingConfig`; training needs a fixed number of workers, the upper one."""
+    """Arguments of Ray Train's `ScalingConfig`; a range of workers is elastic."""
     per_worker: dict[str, float] = {"CPU": resources.num_cpus}
     if resources.num_gpus:
         per_worker["GPU"] = resources.num_gpus
     kwargs: dict[str, Any] = {
-        "num_workers": worker_range(resources)[1],
+        "num_workers": resources.workers,
         "use_gpu": resources.num_gpus > 0,
         "resources_per_worker": per_worker,
     }

@@ -28,7 +28,7 @@ from zooter_ray.errors import ArtifactError, DataError, StageError
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.progress import new_console
 from zooter_ray.router.predictor import RouterPredictor
-from zooter_ray.stages.tuning.trial import reason_of
+from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.tuning.value import rows_of
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]

@@ -82,7 +82,8 @@ def export_onnx(model: Any, tokenizer: Any, path: str | Path) -> OnnxInterface:
     except (torch.onnx.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ArtifactError(
-            f"a router of type {model.config.model_type} cannot be exported to ONNX: {reason}"
+            f"a router of type {model.config.model_type} cannot be exported to ONNX (native pooling can do without, by "
+            f"training.onnx: false): {reason}"
         ) from None
     check(traced, tokenizer, path)
     return OnnxInterface(INPUTS, OUTPUTS, OPSET)

@@ -42,6 +42,7 @@ from zooter_ray.router.directory import BASELINES_FILE, RouterCard
 from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
+from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.training.features import with_features
 from zooter_ray.stages.training.publishing import publish
 from zooter_ray.stages.training.worker import Figures, train_worker
@@ -161,7 +162,11 @@ def fit(
     console: Console,
     callbacks: Sequence[ray.train.UserCallback] = (),
 ) -> tuple[ray.train.Checkpoint, list[Figures]]:
-    """Run Ray Train; returns the best checkpoint and the figures of every epoch."""
+    """Run Ray Train; returns the best checkpoint and the figures of every epoch.
+
+    Raises:
+        StageError: if a worker fails more often than may be, with the reason in one sentence.
+    """
     queue = Queue(actor_options={"num_cpus": 0})
     figures: dict[int, Figures] = {}
     shown = threading.Thread(
@@ -194,6 +199,8 @@ def fit(
     try:
         with sigint_handler_kept():
             result = trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise StageError(reason_of(error)) from error
     finally:
         queue.put(None)
         shown.join()

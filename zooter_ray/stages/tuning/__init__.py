@@ -16,10 +16,11 @@ from rich.console import Console
 
 from zooter_ray.errors import StageError
 from zooter_ray.progress import track
+from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.tuning.experiment import Experiment, Trial, prepare
 from zooter_ray.stages.tuning.ranking import ranked
 from zooter_ray.stages.tuning.summary import conclude, remove_work
-from zooter_ray.stages.tuning.trial import Distil, reason_of, run_trial
+from zooter_ray.stages.tuning.trial import Distil, run_trial
 
 __all__ = ["Experiment", "conclude", "prepare", "run"]
 

@@ -14,7 +14,6 @@ from zooter_ray.evaluation.learned import learn, rows_of_outcomes
 from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.labels import with_validation
 from zooter_ray.outcomes import Outcomes, read_outcomes, value_name, values
-from zooter_ray.router.predictor import RouterPredictor
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,6 @@ class Yardsticks:
     best_single: str  # the expert that is best on the training rows
     single: float
     oracle: float
-
-
-def validation_value(router: str, outcomes: str, config: LabelingConfig) -> float:
-    """What a router earns on the validation rows of an outcomes file."""
-    predictor = RouterPredictor(router)
-    rows = rows_of(read_outcomes(outcomes, predictor.experts), "validation", config)
-    return earned(rows, predictor(rows.queries).argmax(axis=1))
 
 
 def yardsticks(outcomes: str, config: LabelingConfig) -> Yardsticks:
