@@ -92,9 +92,24 @@ def training_partials(outcomes: Outcomes, config: LabelingConfig) -> dict[str, T
     """Tag partials of the rows that are learned from: those of the split `train` that carry a preference."""
     learns_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
     index = np.flatnonzero(learns_Q & has_preference(outcomes.rewards_QM))
-    labels_QM = sample_labels(outcomes.rewards_QM[index], config.temperature)
     tags = smoothing_tags(outcomes, config)
-    return tag_partials(labels_QM, [tags[row] for row in index])
+    return tag_partials(smoothed(outcomes.rewards_QM[index], config), [tags[row] for row in index])
+
+
+def smoothed(rewards_QM: np.ndarray, config: LabelingConfig) -> np.ndarray:
+    """What is averaged over the rows of a tag (Q, M): the paper's sample labels, or the rewards themselves."""
+    return sample_labels(rewards_QM, config.temperature) if config.smooth == "labels" else rewards_QM
+
+
+def soft_labels(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> np.ndarray:
+    """s*(q), shape (Q, M). Of smoothed rewards: softmax((beta r(q) + (1 - beta) mean over the tags t of q of r_t) / T).
+
+    A mean of softmaxes is flat, and favours the expert that is right alone over the one that is right more often; the
+    softmax of a mean does neither.
+    """
+    tags = smoothing_tags(outcomes, config)
+    enhanced_QM = enhance(smoothed(outcomes.rewards_QM, config), tags, means, config.beta)
+    return enhanced_QM if config.smooth == "labels" else sample_labels(enhanced_QM, config.temperature)
 
 
 def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
@@ -116,8 +131,7 @@ def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
 
 def labelled(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels under these tag means, as a table of schemas.LABELS."""
-    sample_QM = sample_labels(outcomes.rewards_QM, config.temperature)
-    labels_QM = enhance(sample_QM, smoothing_tags(outcomes, config), means, config.beta)
+    labels_QM = soft_labels(outcomes, means, config)
     columns = {
         "query_id": outcomes.query_ids,
         "query": outcomes.queries,

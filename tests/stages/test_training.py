@@ -18,6 +18,7 @@ from tests.tiny_models import save_bert
 from zooter_ray.artifacts import Unit
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.errors import StageError
 from zooter_ray.router.directory import read_card
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages import labeling, training
@@ -28,7 +29,9 @@ EPOCHS = 4
 LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)
 
 
-def distilled(tmp_path: Path, console: Console, name: str, **settings: Any) -> Unit:
+def distilled(
+    tmp_path: Path, console: Console, name: str, rewards: dict[str, float] | None = None, **settings: Any
+) -> Unit:
     backbone = tmp_path / "backbone"
     if not backbone.exists():
         save_bert(backbone, 2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -37,7 +40,7 @@ def distilled(tmp_path: Path, console: Console, name: str, **settings: Any) -> U
         {
             "query_id": f"q{number:02}",
             "query": f"sum of {number}" if number % 2 else f"name of {number}",
-            "rewards": {"adder": float(number % 2), "namer": float(1 - number % 2)},
+            "rewards": rewards or {"adder": float(number % 2), "namer": float(1 - number % 2)},
         }
         for number in range(41)
     ]
@@ -65,7 +68,7 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Unit]:
 
 def test_two_workers_learn_what_one_worker_learns(one_worker: tuple[Path, Unit], console: Console) -> None:
     folder, one = one_worker
-    two = distilled(folder, console, "two", resources={"num_cpus": 1, "workers": 2})
+    two = distilled(folder, console, "two", resources={"num_cpus": 1, "workers": (1, 2)})  # elastic: both are there
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):
@@ -90,6 +93,43 @@ def test_the_best_epoch_is_kept(one_worker: tuple[Path, Unit], console: Console)
     assert len(losses) == 3
     assert validation["validation_loss"] == min(losses)
     assert validation["epoch"] == 1 + losses.index(min(losses))
+
+
+def test_the_head_of_a_frozen_encoder_learns_from_embeddings_that_were_made_once(
+    one_worker: tuple[Path, Unit], console: Console
+) -> None:
+    folder, _ = one_worker
+    unit = distilled(folder, console, "frozen", pooling="mean", frozen=True, hidden=8, epochs=20, learning_rate=0.05)
+    card = read_card(unit.path)
+    assert card.validation["validation_value"] == 1.0
+    assert card.calibration is not None
+    assert card.calibration["ece_after"] <= card.calibration["ece_before"]
+    assert card.onnx == {
+        "inputs": ["input_ids", "attention_mask"],
+        "outputs": ["logits"],
+        "opset": 18,
+        "file": "router.onnx",
+    }
+    encoder, backbone = (load_file(path / "model.safetensors") for path in (Path(unit.path), folder / "backbone"))
+    kept = [name for name in encoder if name in backbone]
+    assert len(kept) > 10
+    assert all(np.array_equal(encoder[name], backbone[name]) for name in kept)
+    routed = RouterPredictor(unit.path)(["sum of 7", "name of 12"])
+    assert [card.experts[choice] for choice in routed.argmax(axis=1)] == ["adder", "namer"]
+
+
+def test_training_ends_when_validation_has_been_no_better_for_as_long_as_patience_lasts(
+    one_worker: tuple[Path, Unit], console: Console
+) -> None:
+    unit = distilled(one_worker[0], console, "patient", epochs=12, learning_rate=0.5, patience=2)
+    losses = [epoch["validation_loss"] for epoch in read_card(unit.path).validation["epochs"]]
+    assert len(losses) < 12
+    assert min(losses[-2:]) >= min(losses[:-2])
+
+
+def test_rows_that_prefer_no_expert_are_nothing_to_learn_from(one_worker: tuple[Path, Unit], console: Console) -> None:
+    with pytest.raises(StageError, match=r"experts differ in their rewards \(0 for train, 0 for validation\)"):
+        distilled(one_worker[0], console, "equal", rewards={"adder": 1.0, "namer": 1.0})
 
 
 def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(

@@ -1,6 +1,6 @@
 """Settings of the labeling stage: section 3.2 of the paper."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,9 @@ class LabelingConfig(Config):
     tagger: Tagger | None = Field(None, description="tags for smoothing; null: those by which queries were drawn")
     temperature: float = Field(1.0, gt=0, description="T in softmax(rewards / T)")
     beta: float = Field(0.3, ge=0, le=1, description="weight of the sample label against the tag label")
+    smooth: Literal["labels", "rewards"] = Field(
+        "labels", description="what is averaged over a tag: the sample labels, as in the paper, or the rewards"
+    )
     source_as_tag: bool = Field(False, description="whether a query's source smooths its label as one more tag")
     prefer_metrics: bool = Field(
         False, description="distil an outcomes file's metrics where it has them, in place of its rewards"
