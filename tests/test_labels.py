@@ -356,3 +356,27 @@ def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
     table = labelled(given_rows, means, config)
     assert table["label"].to_pylist() == [pytest.approx([0.375, 0.625]), pytest.approx([0.625, 0.375])]
     assert table["tags"].to_pylist() == [[], []]
+
+
+def test_the_means_of_rare_tags_are_drawn_to_the_mean_of_all_rows() -> None:
+    given_rows = replace(
+        outcomes(4, ["train"] * 4),
+        rewards_QM=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]),
+        tags=[["rare"], ["common"], ["common"], ["common"]],
+    )
+    config = LabelingConfig(smooth="rewards", prior_rows=2)
+    means = tag_means(training_partials(given_rows, config), config.prior_rows)
+    assert means["rare"].tolist() == pytest.approx([(1 + 2 * 0.25) / 3, (0 + 2 * 0.75) / 3])
+    assert means["common"].tolist() == pytest.approx([(0 + 2 * 0.25) / 5, (3 + 2 * 0.75) / 5])
+
+
+def test_smoothed_rewards_go_through_the_softmax_last() -> None:
+    given_rows = replace(
+        outcomes(2, ["train"] * 2), rewards_QM=np.array([[1.0, 0.0], [0.0, 0.5]]), tags=[["code"], ["code"]]
+    )
+    config = LabelingConfig(smooth="rewards", beta=0.5, temperature=0.25)
+    means = tag_means(training_partials(given_rows, config))
+    assert means["code"].tolist() == [0.5, 0.25]
+    first, second = labelled(given_rows, means, config)["label"].to_pylist()
+    assert first == pytest.approx([math.e**2.5 / (math.e**2.5 + 1), 1 / (math.e**2.5 + 1)])  # (0.75 - 0.125) / 0.25
+    assert second == pytest.approx([1 / (1 + math.e**0.5), math.e**0.5 / (1 + math.e**0.5)])  # (0.25 - 0.375) / 0.25

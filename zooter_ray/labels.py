@@ -16,6 +16,8 @@ from zooter_ray.hashing import hash_fraction
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.schemas import LABELS
 
+EVERY = "every query"  # what stands for a tag of all rows
+
 
 @dataclass(frozen=True)
 class TagPartial:
@@ -61,9 +63,11 @@ def combine_partials(parts: Iterable[Mapping[str, TagPartial]]) -> dict[str, Tag
     return combined
 
 
-def tag_means(partials: Mapping[str, TagPartial]) -> dict[str, np.ndarray]:
-    """s_t = mean of s(q) over the rows with tag t, shape (M,) each."""
-    return {tag: partial.total_M / partial.count for tag, partial in partials.items()}
+def tag_means(partials: Mapping[str, TagPartial], prior_rows: float = 0.0) -> dict[str, np.ndarray]:
+    """s_t = mean of s(q) over the rows with tag t, shape (M,) each; `prior_rows` rows of the mean of all are mixed in."""
+    every = partials.get(EVERY, TagPartial(np.zeros(1), 1))
+    prior_M = prior_rows * every.total_M / every.count
+    return {tag: (found.total_M + prior_M) / (found.count + prior_rows) for tag, found in partials.items()}
 
 
 def enhance(
@@ -93,7 +97,8 @@ def training_partials(outcomes: Outcomes, config: LabelingConfig) -> dict[str, T
     learns_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
     index = np.flatnonzero(learns_Q & has_preference(outcomes.rewards_QM))
     tags = smoothing_tags(outcomes, config)
-    return tag_partials(smoothed(outcomes.rewards_QM[index], config), [tags[row] for row in index])
+    every = [EVERY] if config.prior_rows else []
+    return tag_partials(smoothed(outcomes.rewards_QM[index], config), [[*tags[row], *every] for row in index])
 
 
 def smoothed(rewards_QM: np.ndarray, config: LabelingConfig) -> np.ndarray:
@@ -126,7 +131,7 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
-    return labelled(split, tag_means(training_partials(split, config)), config)
+    return labelled(split, tag_means(training_partials(split, config), config.prior_rows), config)
 
 
 def labelled(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> pa.Table:

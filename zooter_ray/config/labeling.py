@@ -24,6 +24,9 @@ class LabelingConfig(Config):
         "labels", description="what is averaged over a tag: the sample labels, as in the paper, or the rewards"
     )
     source_as_tag: bool = Field(False, description="whether a query's source smooths its label as one more tag")
+    prior_rows: float = Field(
+        0.0, ge=0, description="rows of the mean over all tags' rows that are mixed into the mean of each tag"
+    )
     prefer_metrics: bool = Field(
         False, description="distil an outcomes file's metrics where it has them, in place of its rewards"
     )

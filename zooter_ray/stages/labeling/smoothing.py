@@ -59,7 +59,8 @@ def run(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, labe
     rows = _retagged(rows_of([known], OUTCOMES), tags).materialize()
     over = _moments(rows, pool, config)
     partials = rows.map_batches(_partials, fn_args=(pool, config, over), **WHOLE)
-    means = in_cluster(_tag_labels, posixpath.join(labels.path, TAG_LABELS_FILE), *partials.to_arrow_refs())
+    tag_file = posixpath.join(labels.path, TAG_LABELS_FILE)
+    means = in_cluster(_tag_labels, tag_file, config.prior_rows, *partials.to_arrow_refs())
     args = (pool, config, over, means, labels.path, labels.rejected)
     counts: dict[str, Counter[str]] = {"labels": Counter(), "reasons": Counter(), "no metric": Counter()}
     total = read_manifest(known)["rows_out"]
@@ -136,14 +137,14 @@ def _tag_table(partials: Mapping[str, TagPartial]) -> pa.Table:
     return pa.Table.from_pylist(rows, TAG_LABELS)
 
 
-def _tag_labels(path: str, *tables: pa.Table) -> dict[str, np.ndarray]:
+def _tag_labels(path: str, prior_rows: float, *tables: pa.Table) -> dict[str, np.ndarray]:
     """s_t of every tag; written to a file as well."""
     found = [{row["tag"]: row for row in table.to_pylist()} for table in tables if table.num_rows]
     found.sort(key=repr)  # floats are added up in the same order, whichever block came first
     combined = combine_partials(
         {tag: TagPartial(np.array(row["label"]), row["queries"]) for tag, row in rows.items()} for rows in found
     )
-    means = tag_means(combined)
+    means = tag_means(combined, prior_rows)
     write_table(path, _tag_table({tag: TagPartial(means[tag], found.count) for tag, found in combined.items()}))
     return means
 
