@@ -64,7 +64,7 @@ def combine_partials(parts: Iterable[Mapping[str, TagPartial]]) -> dict[str, Tag
 
 
 def tag_means(partials: Mapping[str, TagPartial], prior_rows: float = 0.0) -> dict[str, np.ndarray]:
-    """s_t = mean of s(q) over the rows with tag t, shape (M,) each; `prior_rows` rows of the mean of all are mixed in."""
+    """s_t = mean of s(q) over the rows with tag t, (M,) each; `prior_rows` rows of the mean of all are mixed in."""
     every = partials.get(EVERY, TagPartial(np.zeros(1), 1))
     prior_M = prior_rows * every.total_M / every.count
     return {tag: (found.total_M + prior_M) / (found.count + prior_rows) for tag, found in partials.items()}
