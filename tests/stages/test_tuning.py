@@ -175,7 +175,7 @@ def test_trials_that_fail_say_why_and_a_search_of_nothing_else_is_an_error(tmp_p
     outcomes = write_outcomes(tmp_path / "outcomes.jsonl", preferring={"q00", "q01"})
     shown = io.StringIO()
     config = search(tmp_path, space={"training.loss": ["hard_label"]})
-    with pytest.raises(StageError, match="no point of the search has a result; trial 0 failed: training needs"):
+    with pytest.raises(StageError, match="no point of the search has a result; trial 0 failed: there are too few rows"):
         pipeline.tune(outcomes, str(tmp_path / "search"), config, new_console(shown, width=120))
     assert "trial 0 failed: training needs training and validation rows" in shown.getvalue()
 

@@ -38,6 +38,8 @@ class RouterCard:
     same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
     onnx: dict[str, Any] | None = None  # how router.onnx is called: `inputs`, `outputs`, `opset`, `file`
     parameters: int | None = None  # without the embedding matrix
+    labeling: dict[str, Any] = field(default_factory=dict)  # all settings of the labels
+    training: dict[str, Any] = field(default_factory=dict)  # all settings of the distillation
     format_version: int = 1
 
     def to_json(self) -> dict[str, Any]:

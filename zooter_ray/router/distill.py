@@ -6,7 +6,7 @@ update is the same for any number of workers.
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def _accumulate(
     total = 0.0
     for number, part in enumerate(parts, 1):
         waits = isinstance(model, DistributedDataParallel) and number < len(parts)
-        with model.no_sync() if waits else contextlib.nullcontext():
+        with cast("DistributedDataParallel", model).no_sync() if waits else contextlib.nullcontext():
             loss_sum = batch_loss(model, share(rows, part, rank, world_size), config.loss)
             torch.autograd.backward(loss_sum * scale)
         total += loss_sum.item()

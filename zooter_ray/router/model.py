@@ -133,8 +133,9 @@ def trained_part(router: Any, frozen: bool) -> nn.Module:
 
 def parameters_of(router: Any) -> int:
     """Parameters without the embedding matrix, as the paper counts them."""
-    embeddings = sum(p.numel() for m in router.modules() if isinstance(m, nn.Embedding) for p in m.parameters())
-    return sum(parameter.numel() for parameter in router.parameters()) - embeddings
+    embeddings: int = sum(p.numel() for m in router.modules() if isinstance(m, nn.Embedding) for p in m.parameters())
+    whole: int = sum(parameter.numel() for parameter in router.parameters())
+    return whole - embeddings
 
 
 @torch.inference_mode()

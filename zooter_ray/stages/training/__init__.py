@@ -108,6 +108,8 @@ def run(
         validation={**kept_epoch(epochs, config.keep), "epochs": epochs},
         baselines=learned.to_json(),
         same_weights=dict(same_weights or {}),
+        labeling=labeling.identity(),
+        training=config.identity(),
     )
     if learned.embedder is not None:
         write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
@@ -127,7 +129,7 @@ def learned_rows(tokens: pa.Table) -> int:
         StageError: if the rows of a split are missing or say nothing.
     """
     saying = tokens.filter(pa.compute.greater(tokens["weight"], 0))
-    counts = {split: saying["split"].to_pylist().count(split) for split in ("train", "validation")}
+    counts: dict[str, int] = {split: saying["split"].to_pylist().count(split) for split in ("train", "validation")}
     if not all(counts.values()):
         found = ", ".join(f"{count} for {split}" for split, count in counts.items())
         raise StageError(

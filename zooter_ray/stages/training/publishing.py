@@ -40,10 +40,9 @@ def publish(
         logits_QM = np.load(Path(saved) / LOGITS_FILE)
     card = replace(card, parameters=parameters_of(router))
     if config.calibrate:
-        card = replace(
-            card, calibration=calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
-        )
-        fold_temperature(router, card.calibration["temperature"])
+        found = calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
+        fold_temperature(router, found["temperature"])
+        card = replace(card, calibration=found)
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = new_tokenizer(config.backbone, config.truncation_side)
         router.save_pretrained(scratch)
