@@ -170,8 +170,11 @@ def test_rows_of_like_lengths_share_a_step() -> None:
 
 def test_rows_without_a_preference_are_left_out_of_training_and_weigh_nothing_in_validation() -> None:
     rows = label_table(("a", "apple", "train"), ("b", "plum", "validation"), has_preference=False)
-    masked = tokenise(rows, encoder_tokenizer(), TrainingConfig())
-    assert (masked["split"].to_pylist(), masked["weight"].to_pylist()) == (["validation"], [0.0])
+    one = pa.concat_tables([rows, label_table(("c", "pear", "validation"))])
+    masked = tokenise(one, encoder_tokenizer(), TrainingConfig())
+    assert (masked["split"].to_pylist(), masked["weight"].to_pylist()) == (["validation"] * 2, [0.0, 1.0])
+    alone = tokenise(rows, encoder_tokenizer(), TrainingConfig())
+    assert alone["weight"].to_pylist() == [1.0], "a loss to choose an epoch by is needed"
     kept = tokenise(rows, encoder_tokenizer(), TrainingConfig(mask_equal_rewards=False))
     assert (kept["split"].to_pylist(), kept["weight"].to_pylist()) == (["train", "validation"], [1.0, 1.0])
 

@@ -128,6 +128,13 @@ def test_a_head_that_ends_in_no_linear_layer_over_the_experts_is_named(backbone:
         last_linear(model)
 
 
+def test_a_backbone_whose_download_was_interrupted_is_named(tmp_path: Path) -> None:
+    weights = tiny_models.save_encoder(tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=rf"^the router's backbone {tmp_path} cannot be loaded: "):
+        new_router(settings(tmp_path), EXPERTS)
+
+
 def test_a_tokenizer_cuts_on_the_side_it_is_told(backbone: str) -> None:
     tokenizer = new_tokenizer(backbone, "left")
     cut = tokenizer("red apple and blue plum", truncation=True, max_length=4)["input_ids"]

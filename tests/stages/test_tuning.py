@@ -83,7 +83,7 @@ def at_work() -> list[str]:
     return sorted(busy) + [f"{name}: {free.get(name, 0)} of {total[name]} free" for name in ("CPU", "GPU")]
 
 
-def settles(before: list[str], seconds: float = 20.0) -> bool:
+def settles(before: list[str], seconds: float = 60.0) -> bool:
     """Whether nothing is at work that was not before; a process takes a moment to end."""
     deadline = time.monotonic() + seconds
     while at_work() != before and time.monotonic() < deadline:
@@ -171,13 +171,12 @@ def test_another_search_is_not_mixed_in(searched: Searched, console: Console, tm
 
 
 def test_trials_that_fail_say_why_and_a_search_of_nothing_else_is_an_error(tmp_path: Path) -> None:
-    # Without a preference in a validation row, hard labels have nothing to validate with.
-    outcomes = write_outcomes(tmp_path / "outcomes.jsonl", preferring={"q00", "q01"})
+    outcomes = write_outcomes(tmp_path / "outcomes.jsonl", preferring=())
     shown = io.StringIO()
     config = search(tmp_path, space={"training.loss": ["hard_label"]})
     with pytest.raises(StageError, match="no point of the search has a result; trial 0 failed: there are too few rows"):
         pipeline.tune(outcomes, str(tmp_path / "search"), config, new_console(shown, width=120))
-    assert "trial 0 failed: training needs training and validation rows" in shown.getvalue()
+    assert "trial 0 failed: there are too few rows on which experts differ" in shown.getvalue()
 
 
 def test_the_reason_is_what_the_first_worker_raised() -> None:
@@ -210,7 +209,7 @@ def test_ctrl_c_leaves_no_process_and_a_search_that_goes_on_with_what_is_missing
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 130, printed
     assert "zooter tune: interrupted; run it again to resume" in printed
-    assert psutil.wait_procs(children, timeout=20)[1] == [], "no process outlives it"
+    assert psutil.wait_procs(children, timeout=60)[1] == [], "no process outlives it"
     done = results(directory)
     assert len(done) == 1, "the interruption came in the middle"
     pipeline.tune(outcomes, str(directory), config, new_console(io.StringIO()))

@@ -45,7 +45,7 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
     label_QM = hard_labels(label_QM) if hard else label_QM
     weight_Q = balance(label_QM) if config.class_balance else np.ones(rows.num_rows)
     if hard or config.mask_equal_rewards:
-        weight_Q = weight_Q * rows["has_preference"].to_numpy()
+        weight_Q = weight_Q * masked_weight(rows)
     columns = {
         "token_ids": read(tokenizer, rows["query"].to_pylist(), config.max_length),
         "features": pa.nulls(rows.num_rows, TOKENS.field("features").type),
@@ -56,6 +56,15 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
         "split": rows["split"],
     }
     return pa.table(columns, schema=TOKENS)
+
+
+def masked_weight(rows: pa.Table) -> np.ndarray:
+    """1 for rows with a preference, else 0 (Q,); validation rows count all the same if none of them has one."""
+    weight_Q: np.ndarray = rows["has_preference"].to_numpy().astype(float)
+    validates_Q = rows["split"].to_numpy() == "validation"
+    if not weight_Q[validates_Q].any():
+        weight_Q[validates_Q] = 1.0
+    return weight_Q
 
 
 def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
@@ -104,8 +105,19 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
 
     With native pooling, a backbone that is itself a classifier over as many classes (a router, say) goes on with its
     head, and one of another size gets a fresh one. With mean pooling the head is always fresh.
+
+    Raises:
+        ConfigError: if the backbone is not there, or not whole.
     """
     torch.manual_seed(config.seed)
+    try:
+        return _from_backbone(config, experts)
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"the router's backbone {config.backbone} cannot be loaded: {reason}") from None
+
+
+def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
     source = resolve_source(config.backbone)
     settings = AutoConfig.from_pretrained(
         source,
