@@ -1,4 +1,4 @@
-"""How fast a router predicts on one core, by what computes it: PyTorch's ways, ONNX Runtime and OpenVINO.
+"""How fast a router predicts on one core, by what computes it: PyTorch's ways and ONNX Runtime.
 
 python benchmarks/prediction.py [--backbone package:all-minilm-l6-v2] [--paths plain onnx ...] [--lengths 16 128 512]
     [--batches 1 8 32 64]
@@ -7,8 +7,8 @@ An untrained router on the backbone (training changes no speed). The paths take 
 ids, and must find the same probabilities to 1e-5. Printed are the median of a path's times, in milliseconds of the core
 (other work on the machine takes turns on it), and the median over rounds of how many times faster a path was than
 `plain`: transformers as it comes, with fused attention where the architecture has it. `mixed` is 60 single queries of
-4 to 128 tokens, no two of a length. What the tokenizer takes is measured apart. `openvino` and `newer exporter` need
-packages that the project does without (openvino; onnxscript).
+4 to 128 tokens, no two of a length. What the tokenizer takes is measured apart. `newer exporter` needs a package that
+the project does without (onnxscript).
 """
 
 import argparse
@@ -92,22 +92,12 @@ def by_newer_exporter(directory: Path) -> Logits:
     return OnnxSession(path)
 
 
-def by_openvino(directory: Path) -> Logits:
-    import openvino
-
-    # Left alone, it computes in bfloat16 where the CPU can.
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    model = openvino.Core().compile_model(str(directory / "router.onnx"), "CPU", settings)
-    return lambda input_ids, attention_mask: model([input_ids, attention_mask])[0]
-
-
 PATHS: dict[str, Callable[[Path], Logits]] = {
     "plain": functools.partial(by_attention, attention=None),
     "eager": functools.partial(by_attention, attention="eager"),
     "frozen trace": by_frozen_trace,
     "onnx": lambda directory: OnnxSession(directory / "router.onnx"),
     "newer exporter": by_newer_exporter,
-    "openvino": by_openvino,
     "compile": by_compile,
 }
 
