@@ -94,7 +94,8 @@ def over_seeds(config: DistillConfig, train: Outcomes, paths: Sequence[str], see
             show(f"seed {seed}", value_Q, test, known["best single"])
         means = [mean_over_sources(value_Q, test.sources) for value_Q in per_seed]
         show(f"mean of {len(seeds)}", np.mean(per_seed, axis=0), test, known["best single"])
-        print(f"standard deviation over seeds {100 * np.std(means, ddof=1):.2f}")
+        if len(seeds) > 1:
+            print(f"standard deviation over seeds {100 * np.std(means, ddof=1):.2f}")
 
 
 def of_seed(config: DistillConfig, seed: int) -> DistillConfig:
