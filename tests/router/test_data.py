@@ -186,11 +186,18 @@ def test_a_choice_is_worth_its_metric_and_its_reward_where_there_is_none() -> No
     assert tokenise(graded, encoder_tokenizer(), TrainingConfig())["value"].to_pylist() == [[0.25, 0.5]]
 
 
+def test_the_shares_of_experts_are_those_of_training_rows() -> None:
+    label_QM = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    assert balance(label_QM, np.array([True, True, False])).tolist() == [1.0, 1.0, 1.0]
+
+
 def test_balanced_rows_give_every_expert_the_same_share() -> None:
     label_QM = np.array([[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0]])
-    assert balance(label_QM).tolist() == pytest.approx([2 / 3] * 3 + [2.0])  # 1 / (2 * 3/4) and 1 / (2 * 1/4)
+    assert balance(label_QM, np.ones(4, bool)).tolist() == pytest.approx(
+        [2 / 3] * 3 + [2.0]
+    )  # 1 / (2 * 3/4) and 1 / (2 * 1/4)
     soft_QM = np.array([[0.8, 0.2], [0.6, 0.4]])
-    assert balance(soft_QM).tolist() == pytest.approx([0.4 / 0.7 + 0.1 / 0.3, 0.3 / 0.7 + 0.2 / 0.3])
+    assert balance(soft_QM, np.ones(2, bool)).tolist() == pytest.approx([0.4 / 0.7 + 0.1 / 0.3, 0.3 / 0.7 + 0.2 / 0.3])
 
 
 # Shares

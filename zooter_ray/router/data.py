@@ -43,7 +43,8 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
         return TOKENS.empty_table()
     label_QM = np.array(rows["rewards" if hard else "label"].to_pylist())
     label_QM = hard_labels(label_QM) if hard else label_QM
-    weight_Q = balance(label_QM) if config.class_balance else np.ones(rows.num_rows)
+    trains_Q = rows["split"].to_numpy() == "train"
+    weight_Q = balance(label_QM, trains_Q) if config.class_balance else np.ones(rows.num_rows)
     if hard or config.mask_equal_rewards:
         weight_Q = weight_Q * masked_weight(rows)
     columns = {
@@ -73,9 +74,14 @@ def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:
     return result
 
 
-def balance(label_QM: np.ndarray) -> np.ndarray:
-    """Weight of each row (Q,): sum over experts of label / (M times the expert's mean label); their mean is 1."""
-    share_M = label_QM.mean(axis=0)
+def balance(label_QM: np.ndarray, trains_Q: np.ndarray) -> np.ndarray:
+    """Weight of each row (Q,): sum over experts of label / (M times the expert's mean label over training rows).
+
+    The mean weight of training rows is 1.
+    """
+    if not trains_Q.any():
+        return np.ones(len(label_QM))
+    share_M = label_QM[trains_Q].mean(axis=0)
     held_M = share_M > 0
     result: np.ndarray = (label_QM[:, held_M] / (held_M.sum() * share_M[held_M])).sum(axis=1)
     return result

@@ -1,6 +1,6 @@
 """Stage 5, training: labels -> router directory, by Ray Train on any number of workers.
 
-The epoch with the best validation loss is kept. A worker that dies is replaced from the last checkpoint, and so is a
+The epoch that `keep` asks for becomes the router. A worker that dies is replaced from the last checkpoint, and so is a
 driver that is started again.
 """
 

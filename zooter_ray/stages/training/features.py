@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import ray
+import torch
 from rich.console import Console
 
-from zooter_ray.config.resources import worker_range
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
-from zooter_ray.resources import actor_kwargs
 from zooter_ray.router.data import TOKENS
 from zooter_ray.router.model import new_router, pooled
+from zooter_ray.stages.blocks import in_actors
 
 ROWS_TOGETHER = 256
 
@@ -22,7 +22,7 @@ class Pool:
     """Adds the pooled states of an encoder to rows of TOKENS; loads it once."""
 
     def __init__(self, config: TrainingConfig, experts: list[str], pad_token_id: int) -> None:
-        self.router = new_router(config, experts).eval()
+        self.router = new_router(config, experts).to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pad_token_id = pad_token_id
 
     def __call__(self, rows: pa.Table) -> pa.Table:
@@ -36,12 +36,10 @@ def with_features(
     tokens: pa.Table, config: TrainingConfig, experts: list[str], pad_token_id: int, console: Console
 ) -> pa.Table:
     """Rows of TOKENS with the features that the head is trained on, in the same order."""
-    low, high = worker_range(config.resources)
     local = config.model_copy(update={"backbone": absolute_source(config.backbone)})
     numbered = tokens.append_column("row", pa.array(np.arange(tokens.num_rows)))
     made = ray.data.from_arrow(numbered).repartition(-(-tokens.num_rows // ROWS_TOGETHER)).map_batches(
-        Pool, fn_constructor_args=(local, experts, pad_token_id), batch_format="pyarrow", batch_size=ROWS_TOGETHER,
-        concurrency=(low, high), **actor_kwargs(config.resources),
+        Pool, fn_constructor_args=(local, experts, pad_token_id), **in_actors(config.resources, ROWS_TOGETHER)
     )  # fmt: skip
     blocks: list[pa.Table] = []
 
