@@ -22,7 +22,9 @@ from zooter_ray.labels import (
     labelled,
     moments,
     sample_labels,
+    soft_labels,
     standardise,
+    standardised,
     tag_means,
     tag_partials,
     training_partials,
@@ -43,7 +45,7 @@ def tagged_rewards(draw: st.DrawFn, experts: int = 3) -> tuple[np.ndarray, list[
     return rewards_QM, draw(st.lists(tag_lists, min_size=rows, max_size=rows))
 
 
-def soft_labels(
+def smooth(
     rewards_QM: np.ndarray, tags: list[list[str]], learns_Q: np.ndarray, temperature: float, beta: float
 ) -> np.ndarray:
     """The labels (Q, M) of rows of which some are learned from."""
@@ -195,18 +197,18 @@ LEARNS_Q = np.array([True, True, True, True, False])
     ],
 )
 def test_soft_labels_of_five_rows_by_hand(beta: float, expected: list[list[float]]) -> None:
-    np.testing.assert_allclose(soft_labels(REWARDS_QM, ROW_TAGS, LEARNS_Q, 1.0, beta), expected)
+    np.testing.assert_allclose(smooth(REWARDS_QM, ROW_TAGS, LEARNS_Q, 1.0, beta), expected)
 
 
 def test_rows_without_a_preference_stay_out_of_the_tag_means() -> None:
     rewards_QM = np.vstack([logs((1, 3)), np.zeros((50, 2))])
-    labels_QM = soft_labels(rewards_QM, [["code"]] * 51, np.ones(51, dtype=bool), 1.0, beta=0.0)
+    labels_QM = smooth(rewards_QM, [["code"]] * 51, np.ones(51, dtype=bool), 1.0, beta=0.0)
     np.testing.assert_allclose(labels_QM, [[1 / 4, 3 / 4]] * 51)
 
 
 def test_a_tag_whose_rows_carry_no_preference_does_not_count() -> None:
     rewards_QM = logs((5, 5), (1, 3))
-    labels_QM = soft_labels(rewards_QM, [["code"], ["history"]], np.array([True, True]), 1.0, beta=0.0)
+    labels_QM = smooth(rewards_QM, [["code"], ["history"]], np.array([True, True]), 1.0, beta=0.0)
     np.testing.assert_allclose(labels_QM, [[1 / 2, 1 / 2], [1 / 4, 3 / 4]])
 
 
@@ -217,7 +219,7 @@ def test_soft_labels_are_distributions(
 ) -> None:
     rewards_QM, tags = drawn
     learns_Q = data.draw(hnp.arrays(bool, len(tags)))
-    labels_QM = soft_labels(rewards_QM, tags, learns_Q, temperature, beta)
+    labels_QM = smooth(rewards_QM, tags, learns_Q, temperature, beta)
     assert labels_QM.shape == rewards_QM.shape
     assert (labels_QM >= 0).all()
     np.testing.assert_allclose(labels_QM.sum(axis=1), 1.0)
@@ -231,8 +233,8 @@ def test_permuting_the_experts_permutes_the_labels(
     rewards_QM, tags = drawn
     learns_Q = np.ones(len(tags), dtype=bool)
     np.testing.assert_allclose(
-        soft_labels(rewards_QM[:, order], tags, learns_Q, 1.0, beta),
-        soft_labels(rewards_QM, tags, learns_Q, 1.0, beta)[:, order],
+        smooth(rewards_QM[:, order], tags, learns_Q, 1.0, beta),
+        smooth(rewards_QM, tags, learns_Q, 1.0, beta)[:, order],
     )
 
 
@@ -244,8 +246,8 @@ def test_rewards_of_rows_that_are_not_learned_from_change_no_other_label(
     rewards_QM, tags = drawn
     learns_Q = data.draw(hnp.arrays(bool, len(tags)))
     changed_QM = np.where(learns_Q[:, None], rewards_QM, rewards_QM[:, ::-1] * 3 + np.arange(3))
-    before = soft_labels(rewards_QM, tags, learns_Q, 1.0, 0.3)
-    after = soft_labels(changed_QM, tags, learns_Q, 1.0, 0.3)
+    before = smooth(rewards_QM, tags, learns_Q, 1.0, 0.3)
+    after = smooth(changed_QM, tags, learns_Q, 1.0, 0.3)
     np.testing.assert_array_equal(before[learns_Q], after[learns_Q])
 
 
@@ -353,7 +355,7 @@ def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
     config = LabelingConfig(beta=0.5, source_as_tag=True)
     means = tag_means(training_partials(given_rows, config))
     assert {tag: mean.tolist() for tag, mean in means.items()} == {"source maths": pytest.approx([0.5, 0.5])}
-    table = labelled(given_rows, means, config)
+    table = labelled(given_rows, soft_labels(given_rows, means, config))
     assert table["label"].to_pylist() == [pytest.approx([0.375, 0.625]), pytest.approx([0.625, 0.375])]
     assert table["tags"].to_pylist() == [[], []]
 
@@ -377,6 +379,34 @@ def test_smoothed_rewards_go_through_the_softmax_last() -> None:
     config = LabelingConfig(smooth="rewards", beta=0.5, temperature=0.25)
     means = tag_means(training_partials(given_rows, config))
     assert means["code"].tolist() == [0.5, 0.25]
-    first, second = labelled(given_rows, means, config)["label"].to_pylist()
+    first, second = soft_labels(given_rows, means, config).tolist()
     assert first == pytest.approx([math.e**2.5 / (math.e**2.5 + 1), 1 / (math.e**2.5 + 1)])  # (0.75 - 0.125) / 0.25
     assert second == pytest.approx([1 / (1 + math.e**0.5), math.e**0.5 / (1 + math.e**0.5)])  # (0.25 - 0.375) / 0.25
+
+
+def test_standardised_rewards_are_as_far_apart_in_each_source() -> None:
+    given_rows = replace(
+        outcomes(5, ["train", "train", "train", "train", "validation"]),
+        rewards_QM=np.array([[0.0, 1.0], [1.0, 0.0], [50.0, 70.0], [3.0, 3.0], [0.0, 20.0]]),
+        sources=["right or wrong", "right or wrong", "points", "points", "unseen"],
+    )
+    # Apart by 0.5 (both rows) and by 10 (equal rows teach nothing); over all three rows sqrt((0.25 + 0.25 + 100) / 3).
+    expected_QM = np.array([[0, 2], [2, 0], [5, 7], [0.3, 0.3], [0, 20 / math.sqrt(100.5 / 3)]])
+    np.testing.assert_allclose(standardised(given_rows), expected_QM)
+
+
+def test_the_unit_of_rewards_does_not_change_labels_that_are_standardised() -> None:
+    given_rows = replace(
+        outcomes(4, ["train"] * 4), rewards_QM=np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.0], [1.0, 1.0]])
+    )
+    in_points = replace(given_rows, rewards_QM=100 * given_rows.rewards_QM - 20)
+    config = LabelingConfig(standardise=True, smooth="rewards", validation_share=0.01)
+    one, other = (label_table(rows, config)["label"].to_pylist() for rows in (given_rows, in_points))
+    np.testing.assert_allclose(one, other)
+    changed = label_table(in_points, LabelingConfig(smooth="rewards", validation_share=0.01))["label"].to_pylist()
+    assert not np.allclose(one, changed)
+
+
+def test_nothing_to_learn_from_is_standardised_by_nothing() -> None:
+    given_rows = replace(outcomes(1, ["train"]), rewards_QM=np.array([[3.0, 3.0]]))
+    assert standardised(given_rows).tolist() == [[3.0, 3.0]]

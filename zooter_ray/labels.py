@@ -92,10 +92,33 @@ def smoothing_tags(outcomes: Outcomes, config: LabelingConfig) -> list[list[str]
     return [[*tags, f"source {source}"] for tags, source in zip(outcomes.tags, outcomes.sources, strict=True)]
 
 
+def teaches(outcomes: Outcomes) -> np.ndarray:
+    """Whether a row is learned from, shape (Q,): it is of the split `train` and carries a preference."""
+    trains_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
+    result: np.ndarray = trains_Q & has_preference(outcomes.rewards_QM)
+    return result
+
+
+def standardised(outcomes: Outcomes) -> np.ndarray:
+    """Rewards (Q, M) over how far the experts of a query are apart in its source: one temperature then fits all scales.
+
+    That is the root of the mean square of r_m(q) - mean over m of r_m(q), over the source's rows that are learned from;
+    over those of all sources where a source has none.
+    """
+    apart_Q = ((outcomes.rewards_QM - outcomes.rewards_QM.mean(axis=1, keepdims=True)) ** 2).mean(axis=1)
+    learned_Q, sources = teaches(outcomes), np.array(outcomes.sources)
+    if not learned_Q.any():
+        return outcomes.rewards_QM
+    scale_Q = np.full(len(sources), np.sqrt(apart_Q[learned_Q].mean()))
+    for source in set(sources[learned_Q]):
+        scale_Q[sources == source] = np.sqrt(apart_Q[learned_Q & (sources == source)].mean())
+    result: np.ndarray = outcomes.rewards_QM / scale_Q[:, None]
+    return result
+
+
 def training_partials(outcomes: Outcomes, config: LabelingConfig) -> dict[str, TagPartial]:
-    """Tag partials of the rows that are learned from: those of the split `train` that carry a preference."""
-    learns_Q = np.array([split == "train" for split in outcomes.splits], dtype=bool)
-    index = np.flatnonzero(learns_Q & has_preference(outcomes.rewards_QM))
+    """Tag partials of the rows that are learned from."""
+    index = np.flatnonzero(teaches(outcomes))
     tags = smoothing_tags(outcomes, config)
     every = [EVERY] if config.prior_rows else []
     return tag_partials(smoothed(outcomes.rewards_QM[index], config), [[*tags[row], *every] for row in index])
@@ -131,12 +154,13 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
-    return labelled(split, tag_means(training_partials(split, config), config.prior_rows), config)
+    scaled = replace(split, rewards_QM=standardised(split)) if config.standardise else split
+    means = tag_means(training_partials(scaled, config), config.prior_rows)
+    return labelled(split, soft_labels(scaled, means, config))
 
 
-def labelled(outcomes: Outcomes, means: Mapping[str, np.ndarray], config: LabelingConfig) -> pa.Table:
-    """Outcomes and their soft labels under these tag means, as a table of schemas.LABELS."""
-    labels_QM = soft_labels(outcomes, means, config)
+def labelled(outcomes: Outcomes, labels_QM: np.ndarray) -> pa.Table:
+    """Outcomes and their soft labels (Q, M), as a table of schemas.LABELS."""
     columns = {
         "query_id": outcomes.query_ids,
         "query": outcomes.queries,

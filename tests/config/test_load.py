@@ -272,6 +272,11 @@ def test_the_tags_of_a_column_need_a_column(path: Path) -> None:
     assert load_config(path, ["queries.tagger.kind=column", "queries.sources.0.tags_column=tags"])
 
 
+@pytest.mark.parametrize("setting", ["prefer_metrics", "standardise"])
+def test_settings_for_outcomes_files_are_refused_in_a_run(path: Path, setting: str) -> None:
+    assert f"labeling.{setting} is for outcomes files" in refused(path, f"labeling.{setting}=true")
+
+
 # Bad files
 
 

@@ -46,6 +46,14 @@ def test_a_loss_is_better_the_lower_it_is(tmp_path: Path) -> None:
     assert best_trial(found, points[0]).number == 1
 
 
+def test_between_equal_values_the_lower_loss_decides(tmp_path: Path) -> None:
+    found = experiment(tmp_path)
+    results = {
+        number: {"validation_value": 1.0, "validation_loss": loss} for number, loss in enumerate([4, 4, 3, 1, 2, 3])
+    }
+    assert [point.values["training.epochs"] for point in ranked(found, results)] == [2, 3, 1]
+
+
 def test_routers_of_the_best_point_and_of_those_that_are_not_whole_stay(tmp_path: Path) -> None:
     prune(experiment(tmp_path))
     assert sorted(path.parent.name for path in tmp_path.glob("*/05_router")) == ["2", "3", "4", "5"]

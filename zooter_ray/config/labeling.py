@@ -30,6 +30,9 @@ class LabelingConfig(Config):
     prefer_metrics: bool = Field(
         False, description="distil an outcomes file's metrics where it has them, in place of its rewards"
     )
+    standardise: bool = Field(
+        False, description="divide an outcomes file's rewards by how far the experts of a query are apart in its source"
+    )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows held out to pick an epoch")
     seed: int = 0
 

@@ -57,11 +57,13 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _labels_of_metrics_name_their_reward_model(self) -> Self:
+    def _settings_of_outcomes_files_are_for_those(self) -> Self:
         if self.labeling.prefer_metrics:
             raise ValueError(
                 "labeling.prefer_metrics is for outcomes files; labeling.reward_model may name the reference one"
             )
+        if self.labeling.standardise:
+            raise ValueError("labeling.standardise is for outcomes files; labeling.reward_weights standardises rewards")
         return self
 
     @model_validator(mode="after")

@@ -95,7 +95,7 @@ def run_on_outcomes(
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
     pq.write_table(outcomes_table(outcomes), sink)
-    names = ("temperature", "beta", "smooth", "source_as_tag", "prior_rows", "validation_share", "seed")
+    names = ("temperature", "beta", "smooth", "source_as_tag", "prior_rows", "standardise", "validation_share", "seed")
     settings = {
         **{name: getattr(config, name) for name in names},
         "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),

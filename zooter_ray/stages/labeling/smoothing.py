@@ -29,7 +29,7 @@ from zooter_ray.artifacts import (
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.labels import Moments, TagPartial, combine_partials, labelled, tag_means, training_partials
+from zooter_ray.labels import Moments, TagPartial, combine_partials, labelled, soft_labels, tag_means, training_partials
 from zooter_ray.outcomes import Outcomes, outcomes_table
 from zooter_ray.progress import track
 from zooter_ray.schemas import (
@@ -160,7 +160,8 @@ def _label_block(
 ) -> pa.Table:
     """Write the labels and the rejected rows of a block; counts of both."""
     outcomes, whole_Q = outcomes_of(block, pool, config, over)
-    table = labelled(outcomes.rows(whole_Q), ray.get(means), config)
+    whole = outcomes.rows(whole_Q)
+    table = labelled(whole, soft_labels(whole, ray.get(means), config))
     if table.num_rows:
         commit(path, table, ["query_id"])
     reasons = _reject(outcomes.rows(~whole_Q), pool.rewards_of, rejected)

@@ -32,7 +32,7 @@ class Point:
 
 
 def ranked(experiment: Experiment, results: Mapping[int, Mapping[str, Any]]) -> list[Point]:
-    """The points, whole ones first, best first; ties in the order of the search."""
+    """The points, whole ones first, best first; between equal values the lower validation loss decides."""
     metric = experiment.config.tuning.metric
     by_point: dict[int, list[Trial]] = {}
     for trial in experiment.trials:
@@ -42,7 +42,11 @@ def ranked(experiment: Experiment, results: Mapping[int, Mapping[str, Any]]) -> 
         for trials in by_point.values()
     ]
     sign = -1.0 if metric == "validation_value" else 1.0
-    return sorted(points, key=lambda point: (not point.whole, sign * point.mean(metric) if point.whole else 0.0))
+
+    def place(point: Point) -> tuple[float, ...]:
+        return (0.0, sign * point.mean(metric), point.mean("validation_loss")) if point.whole else (1.0,)
+
+    return sorted(points, key=place)
 
 
 def best_trial(experiment: Experiment, point: Point) -> Trial:
