@@ -13,7 +13,17 @@ import zooter_ray
 ROOT = Path(zooter_ray.__file__).parents[1]
 
 CONTRACTS = {"errors", "schemas", "config", "resources", "artifacts", "outcomes", "hashing", "progress", "timing"}
-DOMAIN_BASE = {"chat", "embedding", "grading", "experts", "planning", "package_models", "simulation", "batching"}
+DOMAIN_BASE = {
+    "chat",
+    "embedding",
+    "grading",
+    "experts",
+    "planning",
+    "package_models",
+    "preparing",
+    "simulation",
+    "batching",
+}
 DOMAIN = {"queries", "rewards", "labels", "router", "evaluation"}
 SHARED_BY_STAGES = {"stages.blocks", "stages.counts", "stages.engines", "stages.reasons"}
 LIBRARY = CONTRACTS | DOMAIN_BASE | DOMAIN

@@ -3,32 +3,28 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import ray
 from ray.train import UserCallback
 from rich.console import Console
-from transformers import AutoConfig
 
 from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
 from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.config.generation import GenerationConfig, VllmEngine
-from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.embedding import Embedder
-from zooter_ray.errors import ArtifactError, ConfigError, StageError
+from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
 from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, read_rows, value_name
-from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
+from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models
 from zooter_ray.progress import track
 from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
@@ -89,6 +85,8 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
     prepare_models(config, console)
+    for directory in config.evaluation.other_routers:
+        check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
     units: dict[str, Unit] = {}
     with connected(config.ray):
         for stage, unit in _stages(config, console):
@@ -142,85 +140,6 @@ def _parent(run_dir: str, stage: str, like: Unit) -> Unit:
     return Unit(posixpath.join(run_dir, stage), stage, stage, like.fingerprint, {}, ())
 
 
-def prepare_models(config: RunConfig, console: Console) -> None:
-    """Find every model before anything is spent: convert what comes as a package, once, and name its licence.
-
-    Raises:
-        ConfigError: for a path that does not exist, or gated weights without a token.
-    """
-    check_secrets(_users(config), config.training.backbone)
-    scorers = {model.id: _source_of(model) for model in config.scoring.reward_models}
-    encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
-    for directory in config.evaluation.other_routers:
-        check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
-    taggers, experts = _tagging_sources(config.queries, config.labeling.tagger), _expert_sources(config.generation)
-    _prepare({**taggers, **experts, **scorers, **encoders}, console)
-
-
-def prepare_serving(config: RunConfig, console: Console) -> None:
-    """Find the experts' models before a service is started; see prepare_models."""
-    os.environ.update(config.ray.env_vars)
-    check_secrets(_users(config), config.training.backbone)
-    _prepare(_expert_sources(config.generation), console)
-
-
-def _expert_sources(config: GenerationConfig) -> dict[str, str]:
-    engines = {expert.id: expert.engine for expert in config.experts}
-    return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
-
-
-def _source_of(user: Any) -> str:
-    """The weights that a tagger or a reward model loads on this cluster; empty if it has none."""
-    return str(
-        getattr(user, "source", "")
-        or getattr(user, "embedder", "")
-        or getattr(getattr(user, "engine", None), "source", "")
-    )
-
-
-def _tagging_sources(config: QueriesConfig, other: Tagger | None) -> dict[str, str]:
-    """Models that tag queries and merge tags."""
-    sources = {"tagger": _source_of(config.tagger), "tagger of labels": _source_of(other)}
-    if config.tags.merge_similarity is not None:
-        sources["embedder of tags"] = config.tags.embedder
-    return sources
-
-
-def _prepare(sources: Mapping[str, str], console: Console) -> None:
-    for user, source in sources.items():
-        if licence := licence_of(source):
-            console.print(f"{user}: {source}, licence {licence}", highlight=False, soft_wrap=True)
-            if not is_unpacked(source):
-                console.print("  converting it, once, into the model cache", highlight=False)
-        if source:
-            check_model(user, source)
-
-
-def check_model(user: str, source: str) -> None:
-    """Read a model's configuration, which tells at little cost that the model is there."""
-    try:
-        AutoConfig.from_pretrained(resolve_source(source))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{user}: model {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
-
-
-def _users(config: RunConfig) -> list[Any]:
-    """Whatever of a run loads weights or asks an endpoint."""
-    models = config.scoring.reward_models
-    asked = [*config.generation.experts, config.queries.tagger, config.labeling.tagger, *models]
-    return [*(getattr(one, "engine", None) for one in asked), *models, config.training]
-
-
-def check_secrets(users: Iterable[Any], backbone: str) -> None:
-    """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
-    for user in users:
-        for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
-            name = getattr(user, setting, None)
-            if name is not None and not os.environ.get(name):
-                source = getattr(user, "source", None) or getattr(user, "base_url", None) or backbone
-                raise ConfigError(f"{source} needs {what} in the environment variable {name}")
-
-
 def pool_of(labels: Unit, experts: list[str], shown: dict[str, str]) -> PoolReport:
     """What the training rows say about the pool."""
     table = read_table(labels.path, LABELS, ["split", "source", "rewards"])
@@ -253,7 +172,7 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     target = Path(absolute(output))
     check_free(target, overwrite)
     work = f"{target}.work"
-    _prepare({"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}, console)
+    prepare({"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}, console)
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):
@@ -278,7 +197,7 @@ def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> No
     failed: dict[int, str] = {}
     if len(experiment.results()) < len(experiment.trials):
         backbones = dict.fromkeys(trial.config.training.backbone for trial in experiment.trials)
-        _prepare({f"router backbone {backbone}": backbone for backbone in backbones}, console)
+        prepare({f"router backbone {backbone}": backbone for backbone in backbones}, console)
         with connected(config.ray), training.sigint_handler_kept():
             failed = tuning.run(experiment, distil_trial, console)
     tuning.conclude(experiment, failed, console)
@@ -352,15 +271,6 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
     with nullcontext() if asks_nobody else connected(config.ray):
         unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
-
-
-def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
-    """Find the models of experts, judge and reward model before anything is spent; see prepare_models."""
-    pool = config.generation if config.answered else None
-    others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
-    users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
-    check_secrets([*users, config.reward_model], "the reward model")
-    _prepare({**(_expert_sources(pool) if pool else {}), **{one.id: _source_of(one) for one in others}}, console)
 
 
 def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None) -> Learned:

@@ -1,0 +1,101 @@
+"""Every model of a run is found before anything is spent: a package is converted, once, and its licence named."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from transformers import AutoConfig
+
+from zooter_ray.config import BenchmarksConfig, RunConfig
+from zooter_ray.config.generation import GenerationConfig, VllmEngine
+from zooter_ray.config.queries import QueriesConfig, Tagger
+from zooter_ray.errors import ConfigError
+from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
+
+
+def prepare_models(config: RunConfig, console: Console) -> None:
+    """Find every model of a run.
+
+    Raises:
+        ConfigError: for a path that does not exist, or gated weights without a token.
+    """
+    check_secrets(_users(config), config.training.backbone)
+    scorers = {model.id: _source_of(model) for model in config.scoring.reward_models}
+    encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
+    taggers, experts = _tagging_sources(config.queries, config.labeling.tagger), _expert_sources(config.generation)
+    prepare({**taggers, **experts, **scorers, **encoders}, console)
+
+
+def prepare_serving(config: RunConfig, console: Console) -> None:
+    """Find the experts' models before a service is started; see prepare_models."""
+    os.environ.update(config.ray.env_vars)
+    check_secrets(_users(config), config.training.backbone)
+    prepare(_expert_sources(config.generation), console)
+
+
+def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
+    """Find the models of experts, judge and reward model; see prepare_models."""
+    pool = config.generation if config.answered else None
+    others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
+    users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
+    check_secrets([*users, config.reward_model], "the reward model")
+    prepare({**(_expert_sources(pool) if pool else {}), **{one.id: _source_of(one) for one in others}}, console)
+
+
+def _expert_sources(config: GenerationConfig) -> dict[str, str]:
+    engines = {expert.id: expert.engine for expert in config.experts}
+    return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
+
+
+def _source_of(user: Any) -> str:
+    """The weights that a tagger or a reward model loads on this cluster; empty if it has none."""
+    return str(
+        getattr(user, "source", "")
+        or getattr(user, "embedder", "")
+        or getattr(getattr(user, "engine", None), "source", "")
+    )
+
+
+def _tagging_sources(config: QueriesConfig, other: Tagger | None) -> dict[str, str]:
+    """Models that tag queries and merge tags."""
+    sources = {"tagger": _source_of(config.tagger), "tagger of labels": _source_of(other)}
+    if config.tags.merge_similarity is not None:
+        sources["embedder of tags"] = config.tags.embedder
+    return sources
+
+
+def prepare(sources: Mapping[str, str], console: Console) -> None:
+    """Find the models of these users, by what they are for; a source that is empty stands for none."""
+    for user, source in sources.items():
+        if licence := licence_of(source):
+            console.print(f"{user}: {source}, licence {licence}", highlight=False, soft_wrap=True)
+            if not is_unpacked(source):
+                console.print("  converting it, once, into the model cache", highlight=False)
+        if source:
+            check_model(user, source)
+
+
+def check_model(user: str, source: str) -> None:
+    """Read a model's configuration, which tells at little cost that the model is there."""
+    try:
+        AutoConfig.from_pretrained(resolve_source(source))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{user}: model {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+
+
+def _users(config: RunConfig) -> list[Any]:
+    """Whatever of a run loads weights or asks an endpoint."""
+    models = config.scoring.reward_models
+    asked = [*config.generation.experts, config.queries.tagger, config.labeling.tagger, *models]
+    return [*(getattr(one, "engine", None) for one in asked), *models, config.training]
+
+
+def check_secrets(users: Iterable[Any], backbone: str) -> None:
+    """Refuse gated weights without a token and endpoints without a key, before a cluster is kept busy."""
+    for user in users:
+        for setting, what in (("token_env", "a token that may read its gated weights"), ("api_key_env", "an API key")):
+            name = getattr(user, setting, None)
+            if name is not None and not os.environ.get(name):
+                source = getattr(user, "source", None) or getattr(user, "base_url", None) or backbone
+                raise ConfigError(f"{source} needs {what} in the environment variable {name}")
