@@ -22,6 +22,7 @@ DOMAIN_BASE = {
     "package_models",
     "preparing",
     "simulation",
+    "tag_means",
     "batching",
 }
 DOMAIN = {"queries", "rewards", "labels", "router", "evaluation"}

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pydantic import ValidationError
 
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.labels import (
     Moments,
-    combine_partials,
     enhance,
     has_preference,
     label_table,
@@ -25,14 +25,13 @@ from zooter_ray.labels import (
     soft_labels,
     standardise,
     standardised,
-    tag_means,
-    tag_partials,
     training_partials,
     weighted_mean,
     with_validation,
 )
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.schemas import LABELS
+from zooter_ray.tag_means import tag_means
 
 TAGS = ["arithmetic", "code", "geography", "history"]
 tag_lists = st.lists(st.sampled_from(TAGS), unique=True, max_size=3)
@@ -102,41 +101,6 @@ def test_a_row_carries_a_preference_where_its_rewards_differ_at_all() -> None:
         True,
         False,
     ]
-
-
-# s_t = mean of s(q) over the rows with tag t
-
-
-def test_tag_means_are_means_of_the_sample_labels() -> None:
-    labels_QM = np.array([[0.2, 0.8], [0.6, 0.4], [1.0, 0.0]])
-    means = tag_means(tag_partials(labels_QM, [["code"], ["code", "history"], []]))
-    assert sorted(means) == ["code", "history"]
-    np.testing.assert_allclose(means["code"], [0.4, 0.6])
-    np.testing.assert_allclose(means["history"], [0.6, 0.4])
-
-
-@settings(deadline=None)  # the machine may be busy
-@given(tagged_rewards(), st.data())
-def test_partials_of_any_split_combine_to_those_of_one_pass(
-    drawn: tuple[np.ndarray, list[list[str]]], data: st.DataObject
-) -> None:
-    rewards_QM, tags = drawn
-    labels_QM = sample_labels(rewards_QM, 1.0)
-    worker = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(tags), max_size=len(tags))))
-    split = [np.flatnonzero(worker == number) for number in range(4)]
-    combined = combine_partials(tag_partials(labels_QM[rows], [tags[row] for row in rows]) for rows in split)
-    at_once = tag_partials(labels_QM, tags)
-    assert combined.keys() == at_once.keys()
-    for tag, partial in at_once.items():
-        assert combined[tag].count == partial.count
-        np.testing.assert_allclose(combined[tag].total_M, partial.total_M)
-
-
-def test_combining_does_not_change_what_is_combined() -> None:
-    parts = [tag_partials(np.array([[0.5, 0.5]]), [["code"]]), tag_partials(np.array([[1.0, 0.0]]), [["code"]])]
-    combine_partials(parts)
-    np.testing.assert_array_equal(parts[0]["code"].total_M, [0.5, 0.5])
-    assert parts[0]["code"].count == 1
 
 
 # s*(q) = beta s(q) + (1 - beta) mean over the tags of q of s_t
@@ -360,16 +324,14 @@ def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
     assert table["tags"].to_pylist() == [[], []]
 
 
-def test_the_means_of_rare_tags_are_drawn_to_the_mean_of_all_rows() -> None:
-    given_rows = replace(
-        outcomes(4, ["train"] * 4),
-        rewards_QM=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]),
-        tags=[["rare"], ["common"], ["common"], ["common"]],
-    )
-    config = LabelingConfig(smooth="rewards", prior_rows=2)
+def test_labels_of_smoothed_rewards_may_have_an_estimated_prior() -> None:
+    rewards_QM = np.array([[6.0, -6.0], [4.0, -4.0], [-4.0, 4.0], [-6.0, 6.0]])
+    given_rows = replace(outcomes(4, ["train"] * 4), rewards_QM=rewards_QM, tags=[["a"], ["a"], ["b"], ["b"]])
+    config = LabelingConfig(smooth="rewards", prior_rows="auto")
     means = tag_means(training_partials(given_rows, config), config.prior_rows)
-    assert means["rare"].tolist() == pytest.approx([(1 + 2 * 0.25) / 3, (0 + 2 * 0.75) / 3])
-    assert means["common"].tolist() == pytest.approx([(0 + 2 * 0.25) / 5, (3 + 2 * 0.75) / 5])
+    assert means["a"].tolist() == pytest.approx([5 * 2 / 2.05106, -5 * 2 / 2.05106], rel=1e-4)  # 0.05106 rows of 0
+    with pytest.raises(ValidationError, match="prior_rows: auto needs smooth: rewards"):
+        LabelingConfig(prior_rows="auto")
 
 
 def test_smoothed_rewards_go_through_the_softmax_last() -> None:

@@ -1,11 +1,9 @@
 """Rewards -> soft labels: section 3.2 of the paper.
 
-Q queries, M experts, T tags. The tag means are sums and counts over parts of the training rows that can be added up,
-so that a distributed stage maps `training_partials` and reduces with `combine_partials`. Rewards of several reward
-models are standardised here before they are averaged, and nowhere else.
+Q queries, M experts. Rewards of several reward models are standardised here before they are averaged, and nowhere else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,16 +13,7 @@ from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.schemas import LABELS
-
-EVERY = "every query"  # what stands for a tag of all rows
-
-
-@dataclass(frozen=True)
-class TagPartial:
-    """Sum of the sample labels (M,) of the rows with a tag, and their count."""
-
-    total_M: np.ndarray
-    count: int
+from zooter_ray.tag_means import EVERY, TagPartial, tag_means, tag_partials
 
 
 def sample_labels(rewards_QM: np.ndarray, temperature: float) -> np.ndarray:
@@ -39,35 +28,6 @@ def has_preference(rewards_QM: np.ndarray) -> np.ndarray:
     """Whether a row's rewards differ at all, shape (Q,); equal rewards say nothing about the experts."""
     result: np.ndarray = rewards_QM.max(axis=1) > rewards_QM.min(axis=1)
     return result
-
-
-def tag_partials(labels_QM: np.ndarray, tags: Sequence[Sequence[str]]) -> dict[str, TagPartial]:
-    """Sums and counts of the sample labels of each tag, over some rows."""
-    partials: dict[str, TagPartial] = {}
-    for label_M, row_tags in zip(labels_QM, tags, strict=True):
-        for tag in row_tags:
-            old = partials.get(tag, TagPartial(np.zeros_like(label_M), 0))
-            partials[tag] = TagPartial(old.total_M + label_M, old.count + 1)
-    return partials
-
-
-def combine_partials(parts: Iterable[Mapping[str, TagPartial]]) -> dict[str, TagPartial]:
-    """Add up the partials of disjoint rows."""
-    combined: dict[str, TagPartial] = {}
-    for part in parts:
-        for tag, partial in part.items():
-            old = combined.get(tag)
-            combined[tag] = (
-                partial if old is None else TagPartial(old.total_M + partial.total_M, old.count + partial.count)
-            )
-    return combined
-
-
-def tag_means(partials: Mapping[str, TagPartial], prior_rows: float = 0.0) -> dict[str, np.ndarray]:
-    """s_t = mean of s(q) over the rows with tag t, (M,) each; `prior_rows` rows of the mean of all are mixed in."""
-    every = partials.get(EVERY, TagPartial(np.zeros(1), 1))
-    prior_M = prior_rows * every.total_M / every.count
-    return {tag: (found.total_M + prior_M) / (found.count + prior_rows) for tag, found in partials.items()}
 
 
 def enhance(

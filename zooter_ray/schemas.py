@@ -105,6 +105,9 @@ TAG_LABELS = pa.schema(
     ]
 )
 
+# The same while it is added up: sums over some rows.
+TAG_SUMS = TAG_LABELS.append(pa.field("squares", pa.list_(pa.float64()), nullable=False))
+
 LABELS = pa.schema(
     [
         pa.field("query_id", pa.string(), nullable=False),

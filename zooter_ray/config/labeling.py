@@ -1,6 +1,6 @@
 """Settings of the labeling stage: section 3.2 of the paper."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,8 +24,10 @@ class LabelingConfig(Config):
         "labels", description="what is averaged over a tag: the sample labels, as in the paper, or the rewards"
     )
     source_as_tag: bool = Field(False, description="whether a query's source smooths its label as one more tag")
-    prior_rows: float = Field(
-        0.0, ge=0, description="rows of the mean over all tags' rows that are mixed into the mean of each tag"
+    prior_rows: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        0.0,
+        description="rows of the mean over all tags' rows that are mixed into the mean of each tag; auto: as many, per "
+        "expert, as make chance between tags unlikely to decide",
     )
     prefer_metrics: bool = Field(
         False, description="distil an outcomes file's metrics where it has them, in place of its rewards"
@@ -44,6 +46,12 @@ class LabelingConfig(Config):
             raise ValueError("give either reward_model or reward_weights")
         if not self.reward_weights or any(weight <= 0 for weight in self.reward_weights.values()):
             raise ValueError("reward_weights needs reward models with weights above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _estimated_prior_is_of_rewards(self) -> Self:
+        if self.prior_rows == "auto" and self.smooth != "rewards":
+            raise ValueError("prior_rows: auto needs smooth: rewards")
         return self
 
     @property

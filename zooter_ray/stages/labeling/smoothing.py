@@ -6,7 +6,7 @@ Each pass maps a function of labels.py over the blocks; what it reduces to is ad
 import posixpath
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from zooter_ray.artifacts import (
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.labels import Moments, TagPartial, combine_partials, labelled, soft_labels, tag_means, training_partials
+from zooter_ray.labels import Moments, labelled, soft_labels, training_partials
 from zooter_ray.outcomes import Outcomes, outcomes_table
 from zooter_ray.progress import track
 from zooter_ray.schemas import (
@@ -40,11 +40,13 @@ from zooter_ray.schemas import (
     SUPERVISION_FILE,
     TAG_LABELS,
     TAG_LABELS_FILE,
+    TAG_SUMS,
     TAGS,
 )
 from zooter_ray.stages.blocks import WHOLE, in_cluster, partitions_for, rows_of
 from zooter_ray.stages.counts import add_up, count_table
 from zooter_ray.stages.labeling.rows import Pool, learned_rows, outcomes_of, rewards_by_model, training_moments
+from zooter_ray.tag_means import TagPartial, combine_partials, tag_means
 
 
 def run(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, labels: Unit, console: Console) -> None:
@@ -127,25 +129,26 @@ def _moments_of_block(block: pa.Table, pool: Pool, config: LabelingConfig) -> pa
 
 
 def _partials(block: pa.Table, pool: Pool, config: LabelingConfig, over: Mapping[str, Moments]) -> pa.Table:
-    """Rows of TAG_LABELS over a block, with sums in place of means."""
+    """Sums of each tag over a block."""
     outcomes, whole_Q = outcomes_of(block, pool, config, over)
-    return _tag_table(training_partials(outcomes.rows(whole_Q), config))
+    rows = [
+        {"tag": tag, "queries": p.count, "label": p.total_M.tolist(), "squares": p.squares_M.tolist()}
+        for tag, p in sorted(training_partials(outcomes.rows(whole_Q), config).items())
+    ]
+    return pa.Table.from_pylist(rows, TAG_SUMS)
 
 
-def _tag_table(partials: Mapping[str, TagPartial]) -> pa.Table:
-    rows = [{"tag": tag, "queries": p.count, "label": p.total_M.tolist()} for tag, p in sorted(partials.items())]
-    return pa.Table.from_pylist(rows, TAG_LABELS)
-
-
-def _tag_labels(path: str, prior_rows: float, *tables: pa.Table) -> dict[str, np.ndarray]:
+def _tag_labels(path: str, prior_rows: float | Literal["auto"], *tables: pa.Table) -> dict[str, np.ndarray]:
     """s_t of every tag; written to a file as well."""
-    found = [{row["tag"]: row for row in table.to_pylist()} for table in tables if table.num_rows]
+    found = [table.to_pylist() for table in tables if table.num_rows]
     found.sort(key=repr)  # floats are added up in the same order, whichever block came first
     combined = combine_partials(
-        {tag: TagPartial(np.array(row["label"]), row["queries"]) for tag, row in rows.items()} for rows in found
+        {row["tag"]: TagPartial(np.array(row["label"]), row["queries"], np.array(row["squares"])) for row in rows}
+        for rows in found
     )
     means = tag_means(combined, prior_rows)
-    write_table(path, _tag_table({tag: TagPartial(means[tag], found.count) for tag, found in combined.items()}))
+    rows = [{"tag": tag, "queries": combined[tag].count, "label": means[tag].tolist()} for tag in sorted(combined)]
+    write_table(path, pa.Table.from_pylist(rows, TAG_LABELS))
     return means
 
 
