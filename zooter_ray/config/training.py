@@ -21,6 +21,11 @@ class TrainingConfig(Config):
         "native", description="the pooling of transformers' own class, or the mean over a query's tokens"
     )
     hidden: int | None = Field(None, ge=1, description="units of a two-layer head; null: a linear one")
+    head_start: Literal["random", "mean_label"] = Field(
+        "random",
+        description="what the head says at first: anything, or the mean of all labels whatever the query, so that a "
+        "router that learns little routes to the best expert",
+    )
     frozen: bool = Field(
         False, description="leave the encoder as it is: embed every query once, then train the head alone"
     )

@@ -23,6 +23,7 @@ from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
 
 WEIGHTS_FILE = "model.safetensors"
+LEAST_PROBABILITY = 1e-4  # of an expert that no label prefers: its logit must stay one that can be learned back
 
 Side = Literal["left", "right"]
 
@@ -161,6 +162,15 @@ def pooled(router: MeanPooledRouter, token_ids: list[list[int]], pad_token_id: i
         mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         result[index] = router.pool(input_ids, mask).float().cpu().numpy()
     return result
+
+
+def start_at(router: Any, probability_M: np.ndarray) -> None:
+    """Give these probabilities to every query: weights of 0 in the last layer, their logarithms as its bias."""
+    layer = last_linear(router)
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        with torch.no_grad():
+            layer.bias.copy_(torch.from_numpy(np.log(np.maximum(probability_M, LEAST_PROBABILITY))))
 
 
 def fold_temperature(router: Any, temperature: float) -> None:

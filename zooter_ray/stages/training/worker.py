@@ -19,7 +19,7 @@ from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.distill import logits_of, make_optimizer, train_epoch
 from zooter_ray.router.losses import mean_loss
-from zooter_ray.router.model import WEIGHTS_FILE, new_router, trained_part
+from zooter_ray.router.model import WEIGHTS_FILE, new_router, start_at, trained_part
 
 STATE_FILE, LOGITS_FILE = "training_state.pt", "validation_logits.npy"
 
@@ -33,7 +33,10 @@ def train_worker(loop: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     train, validation = read_rows(loop["tokens"], loop["pad_token_id"])
-    model = ray.train.torch.prepare_model(trained_part(new_router(config, loop["experts"]), config.frozen))
+    router = new_router(config, loop["experts"])
+    if config.head_start == "mean_label":
+        start_at(router, np.average(train.label_QM, axis=0, weights=train.weight_Q))
+    model = ray.train.torch.prepare_model(trained_part(router, config.frozen))
     optimizer, schedule = make_optimizer(_unwrapped(model), config, len(train))
     history = _restore(model, optimizer, schedule)
     if rank == 0:
