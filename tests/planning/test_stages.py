@@ -47,6 +47,21 @@ def test_rows_and_tokens_of_each_stage() -> None:
     assert line(found, "report").rows == 200
 
 
+def test_a_frozen_encoder_reads_every_training_query_once() -> None:
+    trained, frozen = (
+        line(plan(paper(*more)), "router") for more in ((), ("training.pooling=mean", "training.frozen=true"))
+    )
+    assert frozen.rows == trained.rows / 5 == 1000 * 0.8 * 0.5
+    assert frozen.flops == pytest.approx(trained.flops / 15)  # five epochs of forward and backward
+
+
+def test_layers_that_are_left_out_cost_nothing() -> None:
+    whole, half = (line(plan(paper(*more)), "router") for more in ((), ("training.layers=6",)))
+    assert half.flops == pytest.approx(whole.flops / 2)
+    assert half.storage_bytes < whole.storage_bytes
+    assert line(plan(paper("training.layers=50")), "router") == whole
+
+
 def test_a_response_is_no_longer_than_its_decoding_allows() -> None:
     config = paper("generation.experts.0.decoding={max_tokens: 50}")
     assert line(plan(config), "wizardcoder-13b").tokens_out == 1000 * 50

@@ -20,6 +20,7 @@ from zooter_ray.router.model import (
     new_router,
     new_tokenizer,
     pooled,
+    start_at,
     trained_part,
 )
 
@@ -139,3 +140,11 @@ def test_a_tokenizer_cuts_on_the_side_it_is_told(backbone: str) -> None:
     tokenizer = new_tokenizer(backbone, "left")
     cut = tokenizer("red apple and blue plum", truncation=True, max_length=4)["input_ids"]
     assert tokenizer.decode(cut, skip_special_tokens=True) == "blue plum"
+
+
+@pytest.mark.parametrize("changed", [{}, {"hidden": 5}, {"pooling": "native"}], ids=["linear", "two layers", "native"])
+def test_a_head_may_start_at_the_same_probabilities_for_every_query(backbone: str, changed: dict[str, Any]) -> None:
+    model = new_router(settings(backbone, **changed), EXPERTS)
+    start_at(model, np.array([0.7, 0.3, 0.0]))
+    expected_M = torch.tensor([0.7, 0.3, 1e-4]) / 1.0001
+    torch.testing.assert_close(logits(model).softmax(dim=1), expected_M.expand(2, 3), atol=1e-6, rtol=0)

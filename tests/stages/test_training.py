@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import signal
 import threading
 import time
@@ -118,6 +119,20 @@ def test_the_head_of_a_frozen_encoder_learns_from_embeddings_that_were_made_once
     assert [card.experts[choice] for choice in routed.argmax(axis=1)] == ["adder", "namer"]
 
 
+def test_a_head_that_starts_at_the_mean_label_knows_the_better_expert_before_it_has_learned(
+    one_worker: tuple[Path, Unit], console: Console
+) -> None:
+    folder, _ = one_worker
+    rewards = {
+        "adder": 1.0,
+        "namer": 0.5,
+    }  # soft labels of 1 / (1 + exp(-1)) and its complement, at a temperature of 0.5
+    settings = {"head_start": "mean_label", "learning_rate": 1e-9, "epochs": 1, "calibrate": False}
+    unit = distilled(folder, console, "at the mean", rewards=rewards, **settings)
+    expected_M = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(1))]
+    np.testing.assert_allclose(RouterPredictor(unit.path)(["sum of 7", "anything"]), [expected_M] * 2, atol=1e-5)
+
+
 def test_training_ends_when_validation_has_been_no_better_for_as_long_as_patience_lasts(
     one_worker: tuple[Path, Unit], console: Console
 ) -> None:
@@ -130,6 +145,13 @@ def test_training_ends_when_validation_has_been_no_better_for_as_long_as_patienc
 def test_rows_that_prefer_no_expert_are_nothing_to_learn_from(one_worker: tuple[Path, Unit], console: Console) -> None:
     with pytest.raises(StageError, match=r"experts differ in their rewards \(0 for train, \d+ for validation\)"):
         distilled(one_worker[0], console, "equal", rewards={"adder": 1.0, "namer": 1.0})
+
+
+def test_a_loss_that_is_not_finite_ends_it_at_once(one_worker: tuple[Path, Unit], console: Console) -> None:
+    with pytest.raises(
+        StageError, match=r"the loss of epoch 1 is not finite; a smaller training\.learning_rate may help"
+    ):
+        distilled(one_worker[0], console, "not finite", learning_rate=1e38, clip_norm=None)
 
 
 def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(

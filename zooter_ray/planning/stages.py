@@ -1,18 +1,20 @@
 """The lines of each stage, in the pipeline's order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from zooter_ray.config.generation import DummyEngine, Engine, ExpertConfig, HttpEngine, VllmEngine
 from zooter_ray.config.queries import VICUNA_TEMPLATE, ClustersTagger, InsTagger
 from zooter_ray.config.resources import StageResources, worker_range
 from zooter_ray.experts import engine_groups
-from zooter_ray.planning.cost import Work, generation, pairs, reading, training
+from zooter_ray.planning.cost import Replica, Work, generation, pairs, reading, training
 from zooter_ray.planning.models import HALF, bytes_per_parameter
 from zooter_ray.planning.plan import CPU, Line, Plan, Planner, note_of
 
 MAX_NUM_SEQS = 256  # vLLM's default
 MEMORY_SHARE = 0.92  # vLLM's gpu_memory_utilization
+QUERIES_TOGETHER = 64  # that a router reads at once
 ROW_BYTES = 20.0  # ids, numbers and flags of a row, compressed
 REPORT_BYTES = 5e6
 INSTAG_TOKENS = 45.0  # InsTagger's instruction
@@ -187,16 +189,28 @@ def reading_line(
 
 
 def training_line(planner: Planner) -> Line:
-    """The router's distillation; bf16 by autocast on a GPU, fp32 on a CPU."""
+    """The router's distillation; bf16 by autocast on a GPU, fp32 on a CPU. A frozen encoder reads each query once."""
     config, work = planner.config.training, planner.workload
     held = planner.replicas("training", config.resources)
-    replica = planner.replica("training", config.backbone, HALF if config.resources.num_gpus else 4.0, config.resources)
+    replica = router_replica(planner, "training", HALF if config.resources.num_gpus else 4.0, config.resources)
     tokens = min(work.query_tokens, config.max_length)
-    done = training(replica, work.train, tokens, config.epochs, config.batch_size, held[0])
+    if config.frozen:
+        read = reading(replica, work.train / held[0], tokens, QUERIES_TOGETHER)
+        done = read + Work(other_s=config.epochs * planner.efficiency.epoch_s)
+    else:
+        done = training(replica, work.train, tokens, config.epochs, config.batch_size, held[0])
     start_s = planner.model_start_s(replica, planner.efficiency.actor_start_s)
-    total, storage = work.train * config.epochs, 4.0 * replica.shape.parameters
-    read = (total * tokens, 0.0)
-    return planner.line("training", "router", config.backbone, done, start_s, held, total, storage, read)
+    total, storage = work.train * (1 if config.frozen else config.epochs), 4.0 * replica.shape.parameters
+    moved = (total * tokens, 0.0)
+    return planner.line("training", "router", config.backbone, done, start_s, held, total, storage, moved)
+
+
+def router_replica(planner: Planner, user: str, each: float, resources: StageResources) -> Replica:
+    """The backbone with the layers that the router keeps; `each` is bytes per parameter."""
+    config = planner.config.training
+    replica = planner.replica(user, config.backbone, each, resources)
+    layers = min(config.layers or replica.shape.layers, replica.shape.layers)
+    return replace(replica, shape=replace(replica.shape, layers=layers))
 
 
 def evaluation_line(planner: Planner) -> Line:
@@ -204,8 +218,8 @@ def evaluation_line(planner: Planner) -> Line:
     config, work = planner.config.training, planner.workload
     rows = work.queries * work.eval_share
     tokens = min(work.query_tokens, config.max_length)
-    replica = planner.replica("evaluation", config.backbone, 4.0, StageResources())
-    done, start_s = reading(replica, rows, tokens, 64), planner.efficiency.evaluation_s
+    replica = router_replica(planner, "evaluation", 4.0, StageResources())
+    done, start_s = reading(replica, rows, tokens, QUERIES_TOGETHER), planner.efficiency.evaluation_s
     return planner.line(
         "evaluation", "report", config.backbone, done, start_s, (1, 0.0), rows, REPORT_BYTES, (rows * tokens, 0.0)
     )

@@ -167,13 +167,14 @@ def fit(
     """Run Ray Train; returns the best checkpoint and the figures of every epoch.
 
     Raises:
-        StageError: if a worker fails more often than may be, with the reason in one sentence.
+        StageError: if a worker fails more often than may be, or the loss is not finite: why, in one sentence.
     """
     queue = Queue(actor_options={"num_cpus": 0})
     figures: dict[int, Figures] = {}
+    reasons: list[str] = []
     shown = threading.Thread(
         target=track,
-        args=(watch.over(_finished_rows(queue, figures)), rows * config.epochs, "training", console),
+        args=(watch.over(_finished_rows(queue, figures, reasons)), rows * config.epochs, "training", console),
     )
     attribute, order = KEPT[config.keep]
     trainer = ray.train.torch.TorchTrainer(
@@ -207,6 +208,8 @@ def fit(
         queue.put(None)
         shown.join()
         queue.shutdown()
+    if reasons:
+        raise StageError(reasons[0])
     return result.get_best_checkpoint(attribute, order), [figures[epoch] for epoch in sorted(figures)]
 
 
@@ -221,10 +224,12 @@ def sigint_handler_kept() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _finished_rows(queue: Queue, figures: dict[int, dict[str, float]]) -> Iterator[int]:
-    """Rows trained on, as the first worker reports them; the figures of an epoch go into `figures`."""
+def _finished_rows(queue: Queue, figures: dict[int, Figures], reasons: list[str]) -> Iterator[int]:
+    """Rows trained on, as the first worker tells; an epoch's figures go into `figures`, a failure into `reasons`."""
     while (item := queue.get()) is not None:
         if isinstance(item, int):
             yield item
+        elif isinstance(item, str):
+            reasons.append(item)
         else:
             figures[int(item["epoch"])] = item

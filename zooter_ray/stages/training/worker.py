@@ -14,7 +14,6 @@ from safetensors.torch import load_model, save_model
 
 from zooter_ray.artifacts import file_system
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.errors import StageError
 from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.distill import logits_of, make_optimizer, train_epoch
@@ -22,6 +21,8 @@ from zooter_ray.router.losses import mean_loss
 from zooter_ray.router.model import WEIGHTS_FILE, new_router, start_at, trained_part
 
 STATE_FILE, LOGITS_FILE = "training_state.pt", "validation_logits.npy"
+
+NOT_FINITE = "the loss of epoch {epoch} is not finite; a smaller training.learning_rate may help"
 
 Figures = dict[str, float]
 
@@ -58,10 +59,11 @@ def train_worker(loop: dict[str, Any]) -> None:
             "loss": _sum_over_workers(np.array([loss])).item() / float(train.weight_Q.sum()),
             **validation_figures(logits_QM, validation, config.loss),
         }
-        if not np.isfinite(list(figures.values())).all():
-            raise StageError(f"the loss of epoch {epoch + 1} is not finite; a smaller training.learning_rate may help")
+        finite = bool(np.isfinite(list(figures.values())).all())
         if rank == 0:
-            queue.put(figures)
+            queue.put(figures if finite else NOT_FINITE.format(epoch=epoch + 1))
+        if not finite:
+            return  # told, not raised: Ray Train would try again what is certain to come back
         history.append(figures)
         _report(history, model, optimizer, schedule, logits_QM, rank)
 
