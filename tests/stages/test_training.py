@@ -151,7 +151,7 @@ def test_a_loss_that_is_not_finite_ends_it_at_once(one_worker: tuple[Path, Unit]
     with pytest.raises(
         StageError, match=r"the loss of epoch 1 is not finite; a smaller training\.learning_rate may help"
     ):
-        distilled(one_worker[0], console, "not finite", learning_rate=1e38, clip_norm=None)
+        distilled(one_worker[0], console, "not finite", learning_rate=1e30, clip_norm=None)
 
 
 def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(
