@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 from rich.console import Console
 from safetensors.numpy import load_file
@@ -123,8 +124,17 @@ def test_the_best_epoch_is_kept_and_training_ends_when_none_is_better_for_as_lon
 
 
 def test_rows_that_prefer_no_expert_are_nothing_to_learn_from(one_worker: tuple[Path, Unit], console: Console) -> None:
-    with pytest.raises(StageError, match=r"experts differ in their rewards \(0 for train, \d+ for validation\)"):
+    with pytest.raises(StageError, match=r"experts differ in their rewards \(0 for train, \d+ for validation;"):
         distilled(one_worker[0], console, "equal", rewards={"adder": 1.0, "namer": 1.0})
+
+
+@pytest.mark.parametrize("split", [["train", "train", "validation"], ["train"] * 4])
+def test_fewer_rows_than_experts_are_too_few(split: list[str]) -> None:
+    tokens = pa.table({"weight": [1.0] * len(split), "split": split})
+    with pytest.raises(StageError, match=r"too few rows on which experts differ .*; 3 experts need as many to train"):
+        training.learned_rows(tokens, experts=3)
+    enough = pa.table({"weight": [1.0, 1.0, 1.0, 0.0, 1.0], "split": ["train"] * 4 + ["validation"]})
+    assert training.learned_rows(enough, experts=3) == 3
 
 
 def test_a_loss_that_is_not_finite_ends_it_at_once(one_worker: tuple[Path, Unit], console: Console) -> None:

@@ -86,7 +86,7 @@ def run(
     table = read_table(labels.path, LABELS)
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
-    rows = learned_rows(tokens)
+    rows = learned_rows(tokens, len(experts))
     learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
     if config.onnx:
         check_exportable(config, experts)
@@ -122,19 +122,19 @@ def run(
     return router
 
 
-def learned_rows(tokens: pa.Table) -> int:
+def learned_rows(tokens: pa.Table, experts: int) -> int:
     """How many rows are trained on.
 
     Raises:
-        StageError: if the rows of a split are missing or say nothing.
+        StageError: if the rows of a split are missing or say nothing, or fewer teach than there are experts.
     """
     saying = tokens.filter(pa.compute.greater(tokens["weight"], 0))
     counts: dict[str, int] = {split: saying["split"].to_pylist().count(split) for split in ("train", "validation")}
-    if not all(counts.values()):
+    if counts["train"] < experts or not counts["validation"]:
         found = ", ".join(f"{count} for {split}" for split, count in counts.items())
         raise StageError(
-            f"there are too few rows on which experts differ in their rewards ({found}); give more outcomes, or "
-            "another labeling.validation_share"
+            f"there are too few rows on which experts differ in their rewards ({found}; {experts} experts need as many "
+            "to train and one to validate); give more outcomes, or another labeling.validation_share"
         )
     return counts["train"]
 
