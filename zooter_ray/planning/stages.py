@@ -195,14 +195,14 @@ def training_line(planner: Planner) -> Line:
     replica = router_replica(planner, "training", HALF if config.resources.num_gpus else 4.0, config.resources)
     tokens = min(work.query_tokens, config.max_length)
     if config.frozen:
-        read = reading(replica, work.train / held[0], tokens, QUERIES_TOGETHER)
-        done = read + Work(other_s=config.epochs * planner.efficiency.epoch_s)
+        embedded = reading(replica, work.train / held[0], tokens, QUERIES_TOGETHER)
+        done = embedded + Work(other_s=config.epochs * planner.efficiency.epoch_s)
     else:
         done = training(replica, work.train, tokens, config.epochs, config.batch_size, held[0])
     start_s = planner.model_start_s(replica, planner.efficiency.actor_start_s)
     total, storage = work.train * (1 if config.frozen else config.epochs), 4.0 * replica.shape.parameters
-    moved = (total * tokens, 0.0)
-    return planner.line("training", "router", config.backbone, done, start_s, held, total, storage, moved)
+    read = (total * tokens, 0.0)
+    return planner.line("training", "router", config.backbone, done, start_s, held, total, storage, read)
 
 
 def router_replica(planner: Planner, user: str, each: float, resources: StageResources) -> Replica:
