@@ -20,7 +20,6 @@ DOMAIN_BASE = {
     "experts",
     "planning",
     "package_models",
-    "preparing",
     "simulation",
     "tag_means",
     "batching",
@@ -35,8 +34,9 @@ MAY_IMPORT = {
     **dict.fromkeys(DOMAIN_BASE | DOMAIN, CONTRACTS | DOMAIN_BASE),
     "evaluation": CONTRACTS | DOMAIN_BASE | {"labels", "router.predictor"},
     "stages": LIBRARY | SHARED_BY_STAGES,
-    "pipeline": LIBRARY | {"stages"},
-    "cli": LIBRARY | {"stages", "pipeline"},
+    "preparing": CONTRACTS | DOMAIN_BASE,
+    "pipeline": LIBRARY | {"stages", "preparing"},
+    "cli": LIBRARY | {"stages", "pipeline", "preparing"},
     "": LIBRARY | {"stages", "pipeline"},  # zooter_ray itself: the Python API
 }
 NEVER = {

@@ -13,7 +13,7 @@ from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.schemas import LABELS
-from zooter_ray.tag_means import EVERY, TagPartial, tag_means, tag_partials
+from zooter_ray.tag_means import EVERY, TagPartial, beyond_mean, tag_means, tag_partials
 
 
 def sample_labels(rewards_QM: np.ndarray, temperature: float) -> np.ndarray:
@@ -65,7 +65,7 @@ def standardised(outcomes: Outcomes) -> np.ndarray:
     That is the root of the mean square of r_m(q) - mean over m of r_m(q), over the source's rows that are learned from;
     over those of all sources where a source has none.
     """
-    apart_Q = ((outcomes.rewards_QM - outcomes.rewards_QM.mean(axis=1, keepdims=True)) ** 2).mean(axis=1)
+    apart_Q = (beyond_mean(outcomes.rewards_QM) ** 2).mean(axis=1)
     learned_Q, sources = teaches(outcomes), np.array(outcomes.sources)
     if not learned_Q.any():
         return outcomes.rewards_QM

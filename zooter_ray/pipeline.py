@@ -84,9 +84,9 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     config = config.model_copy(update={"run_dir": absolute(config.run_dir)})
     write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
-    prepare_models(config, console)
     for directory in config.evaluation.other_routers:
         check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
+    prepare_models(config, console)
     units: dict[str, Unit] = {}
     with connected(config.ray):
         for stage, unit in _stages(config, console):
