@@ -6,7 +6,8 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import psutil
@@ -20,9 +21,12 @@ from zooter_ray.artifacts import Unit
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import StageError
+from zooter_ray.router.data import TokenRows
 from zooter_ray.router.directory import read_card
+from zooter_ray.router.model import last_linear
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages import labeling, training
+from zooter_ray.stages.training.worker import router_at_start
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
@@ -126,6 +130,16 @@ def test_the_best_epoch_is_kept_and_training_ends_when_none_is_better_for_as_lon
 def test_rows_that_prefer_no_expert_are_nothing_to_learn_from(one_worker: tuple[Path, Unit], console: Console) -> None:
     with pytest.raises(StageError, match=r"experts differ in their rewards \(0 for train, \d+ for validation;"):
         distilled(one_worker[0], console, "equal", rewards={"adder": 1.0, "namer": 1.0})
+
+
+def test_a_head_may_start_at_the_mean_label_of_the_rows_that_count(tmp_path: Path) -> None:
+    config = TrainingConfig(backbone=str(save_bert(tmp_path, 2)), head_start="mean_label")
+    rows = SimpleNamespace(
+        label_QM=np.array([[0.9, 0.1], [0.5, 0.5], [0.0, 1.0]], np.float32), weight_Q=np.array([1.0, 1.0, 0.0])
+    )
+    router = router_at_start(config, ["adder", "namer"], cast("TokenRows", rows))
+    assert not last_linear(router).weight.any()
+    np.testing.assert_allclose(last_linear(router).bias.detach().numpy(), np.log([0.7, 0.3]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("split", [["train", "train", "validation"], ["train"] * 4])

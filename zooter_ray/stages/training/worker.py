@@ -34,9 +34,7 @@ def train_worker(loop: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     train, validation = read_rows(loop["tokens"], loop["pad_token_id"])
-    router = new_router(config, loop["experts"])
-    if config.head_start == "mean_label":
-        start_at(router, np.average(train.label_QM, axis=0, weights=train.weight_Q))
+    router = router_at_start(config, loop["experts"], train)
     model = ray.train.torch.prepare_model(trained_part(router, config.frozen))
     optimizer, schedule = make_optimizer(_unwrapped(model), config, len(train))
     history = _restore(model, optimizer, schedule)
@@ -66,6 +64,14 @@ def train_worker(loop: dict[str, Any]) -> None:
             return  # told, not raised: Ray Train would try again what is certain to come back
         history.append(figures)
         _report(history, model, optimizer, schedule, logits_QM, rank)
+
+
+def router_at_start(config: TrainingConfig, experts: list[str], train: TokenRows) -> Any:
+    """The router before the first step, its head as `head_start` says."""
+    router = new_router(config, experts)
+    if config.head_start == "mean_label":
+        start_at(router, np.average(train.label_QM, axis=0, weights=train.weight_Q))
+    return router
 
 
 def read_rows(tokens: str, pad_token_id: int) -> tuple[TokenRows, TokenRows]:
