@@ -22,6 +22,7 @@ DOMAIN_BASE = {
     "package_models",
     "simulation",
     "tag_means",
+    "moments",
     "batching",
 }
 DOMAIN = {"queries", "rewards", "labels", "router", "evaluation"}

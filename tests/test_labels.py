@@ -15,18 +15,14 @@ from pydantic import ValidationError
 
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.labels import (
-    Moments,
     enhance,
     has_preference,
     label_table,
     labelled,
-    moments,
+    on_one_scale,
     sample_labels,
     soft_labels,
-    standardise,
-    standardised,
     training_partials,
-    weighted_mean,
     with_validation,
 )
 from zooter_ray.outcomes import Outcomes
@@ -278,41 +274,6 @@ def test_the_label_table_holds_outcomes_and_labels() -> None:
     assert all(table["has_preference"].to_pylist())
 
 
-# Several reward models
-
-
-def test_rewards_are_standardised_by_the_moments_of_the_training_rows() -> None:
-    over = moments(np.array([[1.0, 3.0], [5.0, 7.0]]))
-    # Mean 4; squared deviations 9 + 1 + 1 + 9 = 20; standard deviation sqrt(20 / 4).
-    assert over == Moments(4, 4.0, 20.0)
-    np.testing.assert_allclose(standardise(np.array([[4.0, 9.0]]), over), [[0.0, 5 / 5**0.5]])
-
-
-def test_moments_of_parts_add_up_and_missing_rewards_do_not_count() -> None:
-    whole_QM = np.array([[1.0, 3.0], [5.0, np.nan], [2.0, 10.0]])
-    added = moments(whole_QM[:1]) + moments(whole_QM[1:1]) + moments(whole_QM[1:])
-    assert (added.count, added.mean, added.deviations) == pytest.approx((5, 4.2, 50.8))
-    assert moments(whole_QM).deviations == pytest.approx(50.8)
-
-
-def test_a_large_mean_does_not_spoil_a_small_spread() -> None:
-    rewards_QM = 1e6 + np.array([[0.00, 0.01], [0.02, 0.03]])
-    z_QM = standardise(rewards_QM, moments(rewards_QM[:1]) + moments(rewards_QM[1:]))
-    assert z_QM.std() == pytest.approx(1, rel=1e-6)
-
-
-def test_rewards_that_do_not_vary_say_nothing() -> None:
-    same_QM = np.full((3, 2), 0.3)
-    np.testing.assert_array_equal(standardise(same_QM, moments(same_QM)), np.zeros((3, 2)))
-
-
-def test_the_weighted_mean_weighs_standardised_rewards() -> None:
-    rewards = {"a": np.array([[1.0, 3.0]]), "b": np.array([[30.0, 10.0]]), "unused": np.array([[np.nan, 0.0]])}
-    over = {name: moments(rewards_QM) for name, rewards_QM in rewards.items()}
-    # a: -1, 1; b: 1, -1; (3 x -1 + 1 x 1) / 4.
-    np.testing.assert_allclose(weighted_mean(rewards, over, {"a": 3.0, "b": 1.0}), [[-0.5, 0.5]])
-
-
 def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
     rewards_QM = logs((1, 3), (3, 1))
     given_rows = replace(outcomes(2, ["train"] * 2), rewards_QM=rewards_QM, tags=[[], []])
@@ -354,7 +315,7 @@ def test_standardised_rewards_are_as_far_apart_in_each_source() -> None:
     )
     # Apart by 0.5 (both rows) and by 10 (equal rows teach nothing); over all three rows sqrt((0.25 + 0.25 + 100) / 3).
     expected_QM = np.array([[0, 2], [2, 0], [5, 7], [0.3, 0.3], [0, 20 / math.sqrt(100.5 / 3)]])
-    np.testing.assert_allclose(standardised(given_rows), expected_QM)
+    np.testing.assert_allclose(on_one_scale(given_rows), expected_QM)
 
 
 def test_the_unit_of_rewards_does_not_change_labels_that_are_standardised() -> None:
@@ -371,4 +332,4 @@ def test_the_unit_of_rewards_does_not_change_labels_that_are_standardised() -> N
 
 def test_nothing_to_learn_from_is_standardised_by_nothing() -> None:
     given_rows = replace(outcomes(1, ["train"]), rewards_QM=np.array([[3.0, 3.0]]))
-    assert standardised(given_rows).tolist() == [[3.0, 3.0]]
+    assert on_one_scale(given_rows).tolist() == [[3.0, 3.0]]

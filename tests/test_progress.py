@@ -2,11 +2,12 @@
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from zooter_ray import progress
-from zooter_ray.progress import track
+from zooter_ray.progress import map_rows, track
 
 
 def consoles() -> tuple[Console, Console]:
@@ -68,3 +69,17 @@ def test_what_goes_wrong_while_rows_are_made_comes_through() -> None:
     for console in consoles():
         with pytest.raises(ValueError, match="row 4"):
             track(counts(), 7, "scoring", console)
+
+
+def test_rows_are_mapped_a_part_at_a_time_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "ROWS_TOGETHER", 2)
+    asked: list[list[str]] = []
+
+    def lengths(texts: list[str]) -> np.ndarray:
+        asked.append(texts)
+        return np.array([[len(text)] for text in texts])
+
+    for console in consoles():
+        assert map_rows(lengths, ["a", "bb", "ccc"], "embedding", console).tolist() == [[1], [2], [3]]
+        assert "3/3" in shown(console)
+    assert asked == [["a", "bb"], ["ccc"]] * 2

@@ -36,7 +36,12 @@ class Embedder:
     def _embed(self, token_ids: list[list[int]]) -> np.ndarray:
         batch = self.tokenizer.pad({"input_ids": token_ids}, return_tensors="pt").to(self.device)
         hidden_BLD = self.model(**batch).last_hidden_state
-        weight_BL1 = batch["attention_mask"].unsqueeze(-1).to(hidden_BLD.dtype)
-        mean_BD = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        mean_BD = mean_over_tokens(hidden_BLD, batch["attention_mask"])
         embeddings: np.ndarray = torch.nn.functional.normalize(mean_BD, dim=1).cpu().numpy()
         return embeddings
+
+
+def mean_over_tokens(hidden_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
+    """Mean (B, D) of the hidden states of the attended tokens."""
+    weight_BL1 = mask_BL.unsqueeze(-1).to(hidden_BLD.dtype)
+    return (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)

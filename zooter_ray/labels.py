@@ -1,10 +1,10 @@
 """Rewards -> soft labels: section 3.2 of the paper.
 
-Q queries, M experts. Rewards of several reward models are standardised here before they are averaged, and nowhere else.
+Q queries, M experts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ def teaches(outcomes: Outcomes) -> np.ndarray:
     return result
 
 
-def standardised(outcomes: Outcomes) -> np.ndarray:
+def on_one_scale(outcomes: Outcomes) -> np.ndarray:
     """Rewards (Q, M) over how far the experts of a query are apart in its source: one temperature then fits all scales.
 
     That is the root of the mean square of r_m(q) - mean over m of r_m(q), over the source's rows that are learned from;
@@ -114,7 +114,7 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
-    scaled = replace(split, rewards_QM=standardised(split)) if config.standardise else split
+    scaled = replace(split, rewards_QM=on_one_scale(split)) if config.standardise else split
     means = tag_means(training_partials(scaled, config), config.prior_rows)
     return labelled(split, soft_labels(scaled, means, config))
 
@@ -143,46 +143,3 @@ def _rows_or_none(values_QM: np.ndarray | None) -> list[list[float] | None] | No
         return None
     whole_Q = np.isfinite(values_QM).all(axis=1)
     return [row if whole else None for row, whole in zip(values_QM.tolist(), whole_Q, strict=True)]
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Count, mean and sum of squared deviations of one reward model's rewards, over some training rows."""
-
-    count: int
-    mean: float
-    deviations: float
-
-    def __add__(self, other: "Moments") -> "Moments":
-        """Those of both (Chan et al., 1983), which large means do not spoil."""
-        count = self.count + other.count
-        if not count:
-            return self
-        apart = other.mean - self.mean
-        mean = self.mean + apart * other.count / count
-        between = apart**2 * self.count * other.count / count
-        return Moments(count, mean, self.deviations + other.deviations + between)
-
-
-def moments(rewards_QM: np.ndarray) -> Moments:
-    """Moments of the rewards that are there."""
-    rewards = rewards_QM[np.isfinite(rewards_QM)]
-    mean = float(rewards.mean()) if len(rewards) else 0.0
-    return Moments(len(rewards), mean, float(((rewards - mean) ** 2).sum()))
-
-
-def standardise(rewards_QM: np.ndarray, over: Moments) -> np.ndarray:
-    """(rewards - mean) / standard deviation, both those of `over`; rewards that do not vary become 0."""
-    deviation = np.sqrt(over.deviations / max(over.count, 1))
-    varies = deviation > 1e-12 * max(abs(over.mean), 1e-300)
-    result: np.ndarray = (rewards_QM - over.mean) / deviation if varies else rewards_QM * 0.0
-    return result
-
-
-def weighted_mean(
-    rewards: Mapping[str, np.ndarray], over: Mapping[str, Moments], weights: Mapping[str, float]
-) -> np.ndarray:
-    """Weighted mean (Q, M) of the standardised rewards (Q, M) of several reward models."""
-    terms = [weight * standardise(rewards[name], over[name]) for name, weight in weights.items()]
-    result: np.ndarray = np.sum(terms, axis=0) / sum(weights.values())
-    return result

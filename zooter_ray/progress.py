@@ -1,14 +1,16 @@
 """Progress of a stage: a bar on a terminal, a line now and then in a log."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 LINE_EVERY_S = 15.0
+ROWS_TOGETHER = 256  # enough for batches of like lengths, and seconds at most between two signs of progress
 
 
 def new_console(file: IO[str] | None = None, width: int | None = None) -> Console:
@@ -47,6 +49,21 @@ def track(counts: Iterable[int], total: int, name: str, console: Console, done: 
     """
     bars = _bar if console.is_terminal else _lines
     return sum(bars(counts, total, name, console, done, unit))
+
+
+def map_rows(
+    function: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str], name: str, console: Console
+) -> np.ndarray:
+    """`function(texts)`, an array with a row (D,) for each text, computed a part at a time, with progress."""
+    parts: list[np.ndarray] = []
+
+    def counts() -> Iterator[int]:
+        for start in range(0, len(texts), ROWS_TOGETHER):
+            parts.append(function(texts[start : start + ROWS_TOGETHER]))
+            yield len(parts[-1])
+
+    track(counts(), len(texts), name, console)
+    return np.concatenate(parts)
 
 
 def _bar(counts: Iterable[int], total: int, name: str, console: Console, done: int, unit: str) -> Iterator[int]:

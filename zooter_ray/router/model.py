@@ -19,6 +19,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from zooter_ray.batching import length_buckets
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.embedding import mean_over_tokens
 from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
 
@@ -71,9 +72,7 @@ class MeanPooledRouter(nn.Module):
         """Mean (B, D) of the last hidden states over the attended tokens (B, L)."""
         encoder = self.get_submodule(self.base_model_prefix)
         hidden_BLD = encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weight_BL1 = attention_mask.unsqueeze(-1).to(hidden_BLD.dtype)
-        pooled_BD: Tensor = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
-        return pooled_BD
+        return mean_over_tokens(hidden_BLD, attention_mask)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SequenceClassifierOutput:
         """Logits (B, M) of token ids (B, L) under a mask (B, L)."""

@@ -31,7 +31,7 @@ from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report, RouterSettings, Supervision
 from zooter_ray.outcomes import Outcomes, read_outcomes
-from zooter_ray.progress import track
+from zooter_ray.progress import map_rows
 from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import OUTCOMES_FILE, RESPONSES, REWARDS, SUPERVISION_FILE
@@ -39,7 +39,6 @@ from zooter_ray.stages.blocks import pivot
 from zooter_ray.timing import Stopwatch
 
 STAGE = "06_evaluation"
-PREDICTED_TOGETHER = 256
 
 
 def unit(config: EvaluationConfig, router: Unit, rewards: Mapping[str, Mapping[str, Unit]], run_dir: str) -> Unit:
@@ -134,7 +133,7 @@ def evaluate(
     supervision: Supervision | None = None,
 ) -> None:
     """Write the report on these rows into the directory `output`."""
-    probabilities_QM = predict(predictor, outcomes.queries, console)
+    probabilities_QM = map_rows(predictor, outcomes.queries, "evaluation", console)
     browsed = browsed_rows(outcomes, config.browsed_cases, config.seed)
     lost = lost_rows(outcomes, probabilities_QM, config.lost_cases)
     evidence = Evidence(
@@ -144,7 +143,7 @@ def evaluate(
         shown=shown,
         router=settings_of(predictor),
         label_reward_model=label_reward_model,
-        neighbours_Q=neighbours(config, learned, outcomes.queries),
+        neighbours_Q=neighbours(config, learned, outcomes.queries, console),
         reward_models=reward_models,
         other_routers=dict(other_routers(config, outcomes, console)),
         responses=outcomes.responses or responses_of(responses, {outcomes.query_ids[row] for row in (*browsed, *lost)}),
@@ -162,28 +161,15 @@ def settings_of(predictor: RouterPredictor) -> RouterSettings:
     return RouterSettings(loss=card.loss, beta=card.beta, temperature=card.temperature, parameters=card.parameters)
 
 
-def predict(
-    predictor: RouterPredictor, queries: Sequence[str], console: Console, name: str = "evaluation"
-) -> np.ndarray:
-    """Probabilities (Q, M) of the queries, with progress."""
-    chunks: list[np.ndarray] = []
-    starts = range(0, len(queries), PREDICTED_TOGETHER)
-
-    def counts() -> Iterator[int]:
-        for start in starts:
-            chunks.append(predictor(queries[start : start + PREDICTED_TOGETHER]))
-            yield len(chunks[-1])
-
-    track(counts(), len(queries), name, console)
-    return np.concatenate(chunks)
-
-
-def neighbours(config: EvaluationConfig, learned: Learned, queries: Sequence[str]) -> np.ndarray | None:
+def neighbours(
+    config: EvaluationConfig, learned: Learned, queries: Sequence[str], console: Console
+) -> np.ndarray | None:
     """Choices (Q,) of the nearest-neighbour baseline; None where no embeddings were learned."""
     if learned.embedder is None or learned.embeddings_QD is None or learned.value_QM is None:
         return None
     k = config.neighbours or best_k(learned.embeddings_QD, learned.value_QM, config.seed)
-    embeddings_QD = Embedder(learned.embedder, learned.embedder_length)(queries)
+    embed = Embedder(learned.embedder, learned.embedder_length)
+    embeddings_QD = map_rows(embed, queries, "embedding", console)
     return choose_by_neighbours(embeddings_QD, learned.embeddings_QD, learned.value_QM, k)
 
 
@@ -194,7 +180,7 @@ def other_routers(config: EvaluationConfig, outcomes: Outcomes, console: Console
         check_pool(predictor.card, outcomes.experts, directory, "the outcomes")
         kind = "hard-label router" if predictor.card.loss == "hard_label" else "router"
         name = kind if len(config.other_routers) == 1 else f"{kind} {number}"
-        chosen_Q = predict(predictor, outcomes.queries, console, name).argmax(axis=1)
+        chosen_Q = map_rows(predictor, outcomes.queries, name, console).argmax(axis=1)
         yield name, np.array([outcomes.experts.index(predictor.experts[choice]) for choice in chosen_Q])
 
 

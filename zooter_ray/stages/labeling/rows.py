@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from zooter_ray.config.labeling import LabelingConfig
-from zooter_ray.labels import Moments, moments, weighted_mean, with_validation
+from zooter_ray.labels import with_validation
+from zooter_ray.moments import Moments, moments, weighted_mean
 from zooter_ray.outcomes import Outcomes
 
 

@@ -29,7 +29,8 @@ from zooter_ray.artifacts import (
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.labels import Moments, labelled, soft_labels, training_partials
+from zooter_ray.labels import labelled, soft_labels, training_partials
+from zooter_ray.moments import Moments
 from zooter_ray.outcomes import Outcomes, outcomes_table
 from zooter_ray.progress import track
 from zooter_ray.schemas import (

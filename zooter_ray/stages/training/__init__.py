@@ -35,7 +35,7 @@ from zooter_ray.embedding import Embedder
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
 from zooter_ray.package_models import absolute_source
-from zooter_ray.progress import track
+from zooter_ray.progress import map_rows, track
 from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import tokenise
 from zooter_ray.router.directory import BASELINES_FILE, RouterCard
@@ -87,7 +87,7 @@ def run(
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
     rows = learned_rows(tokens, len(experts))
-    learned = learn_baselines(table, experts, config.embedder)  # first, since a missing embedder fails it
+    learned = learn_baselines(table, experts, config.embedder, console)  # first, since a missing embedder fails it
     if config.onnx:
         check_exportable(config, experts)
     if config.frozen:
@@ -145,13 +145,18 @@ def kept_epoch(epochs: list[Figures], keep: str) -> Figures:
     return (min if order == "min" else max)(epochs, key=lambda figures: figures[attribute])
 
 
-def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None) -> Learned:
+def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None, console: Console) -> Learned:
     """What baselines know of the training rows, so that the router can be compared with them later."""
     rows = rows_of_labels(labels, experts)
     if embedder is None:
         return learn(rows)
     embed = Embedder(embedder)
-    return learn(rows, embed, absolute_source(embedder), embed.max_length)
+    return learn(
+        rows,
+        lambda queries: map_rows(embed, queries, "embedding", console),
+        absolute_source(embedder),
+        embed.max_length,
+    )
 
 
 def fit(
