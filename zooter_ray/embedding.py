@@ -9,11 +9,13 @@ from transformers import AutoModel, AutoTokenizer
 from zooter_ray.batching import length_buckets
 from zooter_ray.package_models import resolve_source
 
+EMBEDDED_TOKENS = 256  # what sentence encoders of this kind are trained on
+
 
 class Embedder:
     """A pretrained encoder under mean pooling."""
 
-    def __init__(self, source: str, max_length: int = 256, batch_size: int = 64) -> None:
+    def __init__(self, source: str, max_length: int = EMBEDDED_TOKENS, batch_size: int = 64) -> None:
         """Load the encoder: a Hugging Face name, a local path, or package:NAME."""
         self.source = source
         self.max_length = max_length

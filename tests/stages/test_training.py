@@ -82,6 +82,10 @@ def test_two_workers_learn_what_one_worker_learns(one_worker: tuple[Path, Unit],
     assert RouterPredictor(two.path)(queries) == pytest.approx(RouterPredictor(one.path)(queries), abs=1e-3)
 
 
+def test_the_neighbours_read_as_much_of_a_query_as_the_router(one_worker: tuple[Path, Unit]) -> None:
+    assert read_card(one_worker[1].path).baselines["embedder_length"] == 16
+
+
 def test_a_run_can_be_repeated_to_the_bit(one_worker: tuple[Path, Unit], console: Console) -> None:
     folder, one = one_worker
     handler = signal.getsignal(signal.SIGINT)

@@ -31,7 +31,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.embedding import Embedder
+from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
 from zooter_ray.package_models import absolute_source
@@ -87,7 +87,7 @@ def run(
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
     rows = learned_rows(tokens, len(experts))
-    learned = learn_baselines(table, experts, config.embedder, console)  # first, since a missing embedder fails it
+    learned = learn_baselines(table, experts, config, console)  # first, since a missing embedder fails it
     if config.onnx:
         check_exportable(config, experts)
     if config.frozen:
@@ -145,16 +145,19 @@ def kept_epoch(epochs: list[Figures], keep: str) -> Figures:
     return (min if order == "min" else max)(epochs, key=lambda figures: figures[attribute])
 
 
-def learn_baselines(labels: pa.Table, experts: list[str], embedder: str | None, console: Console) -> Learned:
-    """What baselines know of the training rows, so that the router can be compared with them later."""
+def learn_baselines(labels: pa.Table, experts: list[str], config: TrainingConfig, console: Console) -> Learned:
+    """What baselines know of the training rows, so that the router can be compared with them later.
+
+    The embedder reads no more of a query than the router does, which is fair and, for long queries, soon done.
+    """
     rows = rows_of_labels(labels, experts)
-    if embedder is None:
+    if config.embedder is None:
         return learn(rows)
-    embed = Embedder(embedder)
+    embed = Embedder(config.embedder, min(EMBEDDED_TOKENS, config.max_length))
     return learn(
         rows,
         lambda queries: map_rows(embed, queries, "embedding", console),
-        absolute_source(embedder),
+        absolute_source(config.embedder),
         embed.max_length,
     )
 
