@@ -26,8 +26,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The service last: Serve's processes live until the end, and would take their share of every other test's time."""
+    """The service last: Serve's processes live until the end, and would take their share of every other test's time.
+
+    `make test` runs two processes: what is marked as apart goes to the second.
+    """
     items.sort(key=lambda item: "serve_app" in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("here"))
 
 
 @pytest.fixture(scope="session")
