@@ -25,6 +25,7 @@ def pytest_configure() -> None:
     os.environ.update(FAST_PATH, RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The service last: Serve's processes live until the end, and would take their share of every other test's time.
 
