@@ -12,7 +12,7 @@ demo: $(VENV)/.project
 	$(BIN)/zooter demo $(ARGS)
 
 test: $(VENV)/.project
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(TESTS)" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "$(TESTS)" $(ARGS)
 
 check: $(VENV)/.project
 	$(BIN)/ruff check

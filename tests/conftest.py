@@ -9,12 +9,34 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from xdist.scheduler import LoadScopeScheduling
 
 from serve_app.environment import FAST_PATH
 from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
+
+APART = (  # what mostly waits: for commands, clusters of its own, Ray Train
+    "tests/cli/test_serve.py",
+    "tests/jobs/test_cluster.py",
+    "tests/stages/test_faults.py::test_a_node_that_is_lost",
+    "tests/stages/test_resume.py",
+    "tests/stages/test_training.py",
+    "tests/stages/test_tuning.py",
+)
+
+
+class TwoScopes(LoadScopeScheduling):  # type: ignore[misc]
+    """What stands apart in one of xdist's processes, all that shares the session's Ray in another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "apart" if nodeid.startswith(APART) else "together"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoScopes:
+    """Of `make test`; `pytest` alone is one process."""
+    return TwoScopes(config, log)
 
 
 def pytest_configure() -> None:
@@ -25,16 +47,9 @@ def pytest_configure() -> None:
     os.environ.update(FAST_PATH, RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The service last: Serve's processes live until the end, and would take their share of every other test's time.
-
-    `make test` runs two processes: what is marked as apart goes to the second.
-    """
+    """The service last: Serve's processes live until the end, and would take their share of every other test's time."""
     items.sort(key=lambda item: "serve_app" in item.path.parts)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group("here"))
 
 
 @pytest.fixture(scope="session")

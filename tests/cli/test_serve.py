@@ -74,7 +74,6 @@ def test_capacity_of_an_expert_that_is_not_in_the_pool_is_refused(
     )
 
 
-@pytest.mark.xdist_group("apart")
 @pytest.mark.slow
 @pytest.mark.extended
 def test_it_serves_until_it_is_told_to_end(settings: dict[str, Any], tmp_path: Path, free_port: int) -> None:

@@ -15,7 +15,7 @@ from tests.serve_app.conftest import wait_until
 from tests.tiny_models import save_router
 from zooter_ray.artifacts import read_json
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster"), pytest.mark.xdist_group("apart")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ROOT / "serve_app/configs/demo.yaml"

@@ -34,7 +34,6 @@ def responses(config: RunConfig) -> dict[tuple[str, str, int], str]:
     return found
 
 
-@pytest.mark.xdist_group("apart")
 def test_a_node_that_is_lost_takes_no_response_with_it(
     settings: dict[str, Any], tmp_path: Path, console: Console, ray_session: None
 ) -> None:

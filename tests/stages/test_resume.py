@@ -16,7 +16,7 @@ from zooter_ray.config import RunConfig
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages import generation, queries
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("apart")]
+pytestmark = pytest.mark.slow
 
 BLOCK = 4
 ROWS = 36 * 2

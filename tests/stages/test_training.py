@@ -28,7 +28,7 @@ from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages import labeling, training
 from zooter_ray.stages.training.worker import router_at_start
 
-pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow, pytest.mark.xdist_group("apart")]
+pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
 EPOCHS = 4
 LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)

@@ -31,7 +31,7 @@ from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.tuning.value import rows_of
 
-pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow, pytest.mark.xdist_group("apart")]
+pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
 GOOD, BAD = 3e-3, 1e-7
 
