@@ -20,7 +20,7 @@ from zooter_ray.progress import new_console
 APART = (  # what mostly waits: for commands, clusters of its own, Ray Train
     "tests/cli/test_serve.py",
     "tests/jobs/test_cluster.py",
-    "tests/stages/test_faults.py::test_a_node_that_is_lost",
+    "tests/stages/test_node_loss.py",
     "tests/stages/test_resume.py",
     "tests/stages/test_training.py",
     "tests/stages/test_tuning.py",
