@@ -17,7 +17,7 @@ from zooter_ray.config.run import RayConfig
 from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 
-APART = (  # what mostly waits: for commands, clusters of its own, Ray Train
+APART = (  # commands and clusters of their own, and Ray Train
     "tests/cli/test_serve.py",
     "tests/jobs/test_cluster.py",
     "tests/stages/test_node_loss.py",

@@ -9,7 +9,7 @@ from transformers import AutoModel, AutoTokenizer
 from zooter_ray.batching import length_buckets
 from zooter_ray.package_models import resolve_source
 
-EMBEDDED_TOKENS = 256  # what sentence encoders of this kind are trained on
+EMBEDDED_TOKENS = 256  # what all-MiniLM-L6-v2 is meant to read
 
 
 class Embedder:

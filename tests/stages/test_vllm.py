@@ -28,11 +28,10 @@ def rows_of(unit: Unit) -> list[dict[str, Any]]:
     return read_table(unit.path, RESPONSES).to_pylist()
 
 
-def test_an_engine_that_is_killed_is_started_anew(vllm_run: VllmRun) -> None:
-    assert vllm_run.killed, "in the middle, after which every query still has its answer"
-
-
-def test_an_engine_answers_every_query_that_fits_once_from_the_prompt_meant_for_it(vllm_run: VllmRun) -> None:
+def test_an_engine_that_is_killed_answers_every_query_that_fits_once_from_the_prompt_meant_for_it(
+    vllm_run: VllmRun,
+) -> None:
+    assert vllm_run.killed
     config = vllm_run.config
     units = response_units(config)
     tokenizer = AutoTokenizer.from_pretrained(resolve_source("package:smollm2-135m-instruct"))
