@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import torch
 from ray import serve
@@ -43,6 +44,22 @@ class Service:
 
 def simulated(expert_id: str, **engine: Any) -> dict[str, Any]:
     return {"id": expert_id, "engine": {"kind": "dummy", **engine}, "decoding": {"max_tokens": 64}}
+
+
+def ask(query: str) -> Any:
+    """The messages of a chat that begins with this query."""
+    return [{"role": "user", "content": query}]
+
+
+def client_of(service: Service) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[openai.OpenAI]:
+    """The official client of whichever service the module has."""
+    with client_of(service) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

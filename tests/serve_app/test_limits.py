@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import openai
 import pytest
 
 from serve_app.args import ServeArgs
-from tests.serve_app.conftest import Service, make_router, serving, simulated
+from tests.serve_app.conftest import Service, ask, make_router, serving, simulated
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
@@ -34,16 +33,6 @@ def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     args = ServeArgs.model_validate({"router": str(directory), "experts": experts, "serving": settings})
     with serving("limits", http_port, args, predictor) as running:
         yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
-        yield client
-
-
-def ask(query: str) -> Any:
-    return [{"role": "user", "content": query}]
 
 
 def test_a_stream_that_does_not_begin_in_time_goes_to_the_next_expert(service: Service, client: openai.OpenAI) -> None:

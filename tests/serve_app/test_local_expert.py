@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from serve_app.args import ServeArgs
-from tests.serve_app.conftest import Service, make_router, serving
+from tests.serve_app.conftest import Service, ask, make_router, serving
 from zooter_ray.chat import fit_prompt
 from zooter_ray.config import load_config
 from zooter_ray.config.generation import ExpertConfig
@@ -40,16 +40,6 @@ def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     args = ServeArgs.model_validate({"router": str(directory), "experts": pool})
     with serving("local", http_port, args, predictor) as running:
         yield running
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
-        yield client
-
-
-def ask(query: str) -> Any:
-    return [{"role": "user", "content": query}]
 
 
 @pytest.mark.parametrize("number", range(4), ids=[expert["id"] for expert in experts()])

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from serve_app.args import ServeArgs
-from tests.serve_app.conftest import Service, make_router, serving, simulated
+from tests.serve_app.conftest import Service, ask, client_of, make_router, serving, simulated
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
@@ -40,12 +40,8 @@ def hosted(service: Service, http_port: int, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def client(hosted: Service) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{hosted.url}/v1", api_key="none", max_retries=0) as client:
+    with client_of(hosted) as client:
         yield client
-
-
-def ask(query: str) -> Any:
-    return [{"role": "user", "content": query}]
 
 
 def test_a_remote_expert_answers_under_its_own_id(client: openai.OpenAI) -> None:

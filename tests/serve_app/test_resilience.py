@@ -15,7 +15,7 @@ import ray
 
 from serve_app.args import ServeArgs
 from serve_app.availability import running_replicas
-from tests.serve_app.conftest import Service, make_router, serving, simulated, wait_until
+from tests.serve_app.conftest import Service, client_of, make_router, serving, simulated, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 EXPERTS = ["steady", "fragile", "narrow", "elastic", "lengthy"]
@@ -112,7 +112,7 @@ def test_no_routed_request_fails_when_an_expert_is_killed_under_load(service: Se
 
 def test_a_stream_that_breaks_ends_with_an_error_event(service: Service) -> None:
     wait_until(lambda: running_replicas(service.name)["expert-fragile"] == 1, 90)
-    with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
+    with client_of(service) as client:
         stream = client.chat.completions.create(**chat("fragile", stream=True))
         next(iter(stream))
         kill_replicas(service, "expert-fragile")
