@@ -15,6 +15,7 @@ ROOT = Path(zooter_ray.__file__).parents[1]
 CONTRACTS = {"errors", "schemas", "config", "resources", "artifacts", "outcomes", "hashing", "progress", "timing"}
 DOMAIN_BASE = {
     "chat",
+    "clusters",
     "embedding",
     "grading",
     "experts",

@@ -24,7 +24,7 @@ from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, row
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
 from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, read_rows, value_name
-from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models
+from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
 from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
@@ -172,7 +172,8 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     target = Path(absolute(output))
     check_free(target, overwrite)
     work = f"{target}.work"
-    prepare({"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}, console)
+    encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
+    prepare({**encoders, "embedder of tags": source_of(config.labeling.tagger)}, console)
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):

@@ -21,7 +21,7 @@ def prepare_models(config: RunConfig, console: Console) -> None:
         ConfigError: for a path that does not exist, or gated weights without a token.
     """
     check_secrets(_users(config), config.training.backbone)
-    scorers = {model.id: _source_of(model) for model in config.scoring.reward_models}
+    scorers = {model.id: source_of(model) for model in config.scoring.reward_models}
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     taggers, experts = _tagging_sources(config.queries, config.labeling.tagger), _expert_sources(config.generation)
     prepare({**taggers, **experts, **scorers, **encoders}, console)
@@ -40,7 +40,7 @@ def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
     others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
     users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
     check_secrets([*users, config.reward_model], "the reward model")
-    prepare({**(_expert_sources(pool) if pool else {}), **{one.id: _source_of(one) for one in others}}, console)
+    prepare({**(_expert_sources(pool) if pool else {}), **{one.id: source_of(one) for one in others}}, console)
 
 
 def _expert_sources(config: GenerationConfig) -> dict[str, str]:
@@ -48,7 +48,7 @@ def _expert_sources(config: GenerationConfig) -> dict[str, str]:
     return {user: engine.source for user, engine in engines.items() if isinstance(engine, VllmEngine)}
 
 
-def _source_of(user: Any) -> str:
+def source_of(user: Any) -> str:
     """The weights that a tagger or a reward model loads on this cluster; empty if it has none."""
     return str(
         getattr(user, "source", "")
@@ -59,7 +59,7 @@ def _source_of(user: Any) -> str:
 
 def _tagging_sources(config: QueriesConfig, other: Tagger | None) -> dict[str, str]:
     """Models that tag queries and merge tags."""
-    sources = {"tagger": _source_of(config.tagger), "tagger of labels": _source_of(other)}
+    sources = {"tagger": source_of(config.tagger), "tagger of labels": source_of(other)}
     if config.tags.merge_similarity is not None:
         sources["embedder of tags"] = config.tags.embedder
     return sources

@@ -324,9 +324,13 @@ def test_the_file_of_a_run_serves_for_distilling_too(path: Path) -> None:
 
 
 def test_what_labels_of_a_run_are_made_from_is_refused_for_an_outcomes_file() -> None:
-    for setting in ("reward_model=judge", "reward_weights={judge: 1}", "tagger={kind: rules}"):
-        with pytest.raises(ConfigError, match=rf"labeling\.{setting.split('=')[0]} is for runs"):
+    for setting, named in [("reward_model=judge", "reward_model"), ("reward_weights={judge: 1}", "reward_weights"),
+                           ("tagger={kind: rules}", "tagger rules")]:  # fmt: skip
+        with pytest.raises(ConfigError, match=rf"labeling\.{named} is for runs"):
             load_distill_config(None, [f"labeling.{setting}"])
+    clusters = load_distill_config(None, ["labeling.tagger={kind: clusters, clusters: 5}"]).labeling.tagger
+    assert clusters is not None
+    assert clusters.kind == "clusters"
 
 
 def test_a_file_of_its_own_holds_labeling_and_training_alone(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ class LabelingConfig(Config):
     reward_weights: dict[str, float] | None = Field(
         None, description="instead of one: weights of reward models in a mean of their standardised rewards"
     )
-    tagger: Tagger | None = Field(None, description="tags for smoothing; null: those by which queries were drawn")
+    tagger: Tagger | None = Field(
+        None,
+        description="tags for smoothing; null: those by which queries were drawn. For an outcomes file: clusters, for "
+        "the queries that bring no tags along (nor, with source_as_tag, are of several sources)",
+    )
     temperature: float = Field(1.0, gt=0, description="T in softmax(rewards / T)")
     beta: float = Field(0.3, ge=0, le=1, description="weight of the sample label against the tag label")
     smooth: Literal["labels", "rewards"] = Field(

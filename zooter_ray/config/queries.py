@@ -96,6 +96,7 @@ class ClustersTagger(Config):
     kind: Literal["clusters"] = "clusters"
     clusters: int = Field(1000, ge=2)
     embedder: str = Field("package:all-minilm-l6-v2", description="Hugging Face name, local path or package:NAME")
+    max_length: int = Field(256, ge=8, description="tokens of a query that the embedder reads")
     fitted_on: int = Field(100_000, ge=100, description="queries, drawn by hash, that the centres are fitted on")
     resources: StageResources = Field(default_factory=StageResources)
 

@@ -86,8 +86,10 @@ class DistillConfig(Config):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")
-    def _outcomes_bring_rewards_and_tags(self) -> Self:
-        for name in ("reward_model", "reward_weights", "tagger"):
+    def _outcomes_bring_rewards(self) -> Self:
+        for name in ("reward_model", "reward_weights"):
             if getattr(self.labeling, name) is not None:
-                raise ValueError(f"labeling.{name} is for runs; an outcomes file brings its rewards and tags along")
+                raise ValueError(f"labeling.{name} is for runs; an outcomes file brings its rewards along")
+        if self.labeling.tagger is not None and self.labeling.tagger.kind != "clusters":
+            raise ValueError(f"labeling.tagger {self.labeling.tagger.kind} is for runs; an outcomes file has clusters")
         return self

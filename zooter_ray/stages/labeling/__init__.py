@@ -23,6 +23,7 @@ from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, values
 from zooter_ray.progress import track
 from zooter_ray.stages.labeling import joining, smoothing
 from zooter_ray.stages.labeling.rows import Pool
+from zooter_ray.stages.labeling.tagging import with_tags
 
 __all__ = ["STAGE", "run", "run_on_outcomes", "units"]
 
@@ -89,8 +90,13 @@ def run(
 def run_on_outcomes(
     config: LabelingConfig, outcomes_path: str, run_dir: str, console: Console
 ) -> tuple[Unit, Outcomes]:
-    """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out."""
+    """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out.
+
+    A source that all rows share says nothing of a row, and is no tag.
+    """
     outcomes = read_outcomes(outcomes_path)
+    if len(set(outcomes.sources)) == 1:
+        config = config.model_copy(update={"source_as_tag": False})
     if config.prefer_metrics:
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
@@ -98,11 +104,12 @@ def run_on_outcomes(
     names = ("temperature", "beta", "smooth", "source_as_tag", "prior_rows", "standardise", "validation_share", "seed")
     settings = {
         **{name: getattr(config, name) for name in names},
+        "tagger": None if config.tagger is None else config.tagger.identity(),
         "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),
     }
     labels = make_unit(run_dir, STAGE, "labels", settings)
     if not is_complete(labels):
-        table = label_table(outcomes, config)
+        table = label_table(with_tags(outcomes, config, console), config)
         track(_commit(table, labels), table.num_rows, "labeling", console)
         write_manifest(labels, len(outcomes.query_ids), table.num_rows, {}, {"experts": outcomes.experts})
     return labels, outcomes

@@ -6,12 +6,14 @@ Committed block by block, so that a run of an LLM that is killed goes on where i
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 from ray.data import Dataset
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table, remove
+from zooter_ray.clusters import cluster_centres, cluster_tags
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.queries import ClustersTagger, InsTagger, Tagger
 from zooter_ray.hashing import hash_fraction
@@ -99,7 +101,7 @@ def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledge
     """
     source = absolute_source(tagger.embedder)
     embedded = rows.map_batches(
-        EmbedBlock, fn_constructor_args=(source,), **in_actors(tagger.resources, EMBEDDED_TOGETHER)
+        EmbedBlock, fn_constructor_args=(source, tagger.max_length), **in_actors(tagger.resources, EMBEDDED_TOGETHER)
     ).materialize()
     share = min(1.0, tagger.fitted_on / max(1, embedded.count()))
     drawn = embedded.map_batches(_draw, fn_args=(share, seed), **WHOLE)
@@ -110,10 +112,10 @@ def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledge
 class EmbedBlock:
     """Actor: adds `embedding` to a block."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, max_length: int) -> None:
         from zooter_ray.embedding import Embedder  # torch takes seconds to import, and other tasks need none
 
-        self.embed = Embedder(source)
+        self.embed = Embedder(source, max_length)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         """Embed the block's queries."""
@@ -129,25 +131,20 @@ def _draw(rows: pa.Table, share: float, seed: int) -> pa.Table:
     )
 
 
-def _fit(clusters: int, seed: int, *drawn: pa.Table) -> Any:
+def _fit(clusters: int, seed: int, *drawn: pa.Table) -> np.ndarray:
     """Centres (T, D)."""
-    from sklearn.cluster import MiniBatchKMeans
-
     rows = pa.concat_tables([table for table in drawn if table.num_rows]).sort_by("query_id")
-    model = MiniBatchKMeans(min(clusters, rows.num_rows), random_state=seed, n_init=3, batch_size=4096)
-    return model.fit(_matrix(rows)).cluster_centers_
+    return cluster_centres(_matrix(rows), clusters, seed)
 
 
 def _assign(rows: pa.Table, centres: Any) -> pa.Table:
-    centre_TD = ray.get(centres)
-    # Of unit-length embeddings the nearest centre is the one with the largest x.c - |c|^2 / 2.
-    affinity_QT = _matrix(rows) @ centre_TD.T - (centre_TD**2).sum(axis=1) / 2
-    return tag_table(rows, [[f"cluster {number}"] for number in affinity_QT.argmax(axis=1)])
+    return tag_table(rows, [[tag] for tag in cluster_tags(_matrix(rows), ray.get(centres))])
 
 
-def _matrix(rows: pa.Table) -> Any:
+def _matrix(rows: pa.Table) -> np.ndarray:
     column = rows["embedding"].combine_chunks()
-    return column.flatten().to_numpy().reshape(rows.num_rows, -1)
+    values: np.ndarray = column.flatten().to_numpy()
+    return values.reshape(rows.num_rows, -1)
 
 
 def by_instagger(rows: Dataset, tagger: InsTagger, _seed: int, ledger: Ledger) -> Dataset:
