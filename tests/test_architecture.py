@@ -23,6 +23,7 @@ DOMAIN_BASE = {
     "package_models",
     "simulation",
     "tag_means",
+    "tokenizers",
     "moments",
     "batching",
 }

@@ -134,6 +134,7 @@ def save_deberta(directory: Path, num_labels: int = 1) -> Path:
         num_labels=num_labels,
         type_vocab_size=2,
         relative_attention=True,
+        position_biased_input=False,  # as the published ones: no table of positions
         pos_att_type=["c2p", "p2c"],
         initializer_range=0.3,
         **SHAPE,

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer
+from safetensors import SafetensorError
+from transformers import AutoModel
 
 from zooter_ray.batching import length_buckets
+from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
+from zooter_ray.tokenizers import load_tokenizer
 
 EMBEDDED_TOKENS = 256  # what all-MiniLM-L6-v2 is meant to read
 
@@ -16,13 +19,21 @@ class Embedder:
     """A pretrained encoder under mean pooling."""
 
     def __init__(self, source: str, max_length: int = EMBEDDED_TOKENS, batch_size: int = 64) -> None:
-        """Load the encoder: a Hugging Face name, a local path, or package:NAME."""
+        """Load the encoder: a Hugging Face name, a local path, or package:NAME.
+
+        Raises:
+            ConfigError: if it is not there, or not whole.
+        """
         self.source = source
         self.max_length = max_length
         self.batch_size = batch_size
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.tokenizer = AutoTokenizer.from_pretrained(resolve_source(source))
-        self.model = AutoModel.from_pretrained(resolve_source(source), dtype=torch.float32).to(self.device).eval()
+        try:
+            self.tokenizer = load_tokenizer(resolve_source(source))
+            self.model = AutoModel.from_pretrained(resolve_source(source), dtype=torch.float32).to(self.device).eval()
+        except (OSError, ValueError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(f"the embedder {source} cannot be loaded: {reason}") from None
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings (Q, D) of unit length, so that a dot product is the cosine; in the order of the texts."""

@@ -80,4 +80,5 @@ def test_ratings_are_a_json_object_of_just_the_skills_on_the_last_line(
     last_line: str, ratings: dict[str, int] | None
 ) -> None:
     assert read_ratings(f"Both are there.\n{last_line}\n", SKILLS, 1, 5) == ratings
+    assert read_ratings(f"Both are there.\n```json\n{last_line}\n```\n", SKILLS, 1, 5) == ratings
     assert read_ratings(f"{json.dumps(GOOD)}\nThat is all.", SKILLS, 1, 5) is None

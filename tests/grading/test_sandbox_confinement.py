@@ -1,11 +1,14 @@
 """What generated code cannot reach from the sandbox."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from zooter_ray.grading.sandbox import run_python
 
+SYSTEM_PYTHON = Path("/usr/bin/python3")
 pytestmark = pytest.mark.usefixtures("nothing_is_left_behind")
 
 
@@ -101,3 +104,13 @@ def test_resource_limits_cannot_be_raised() -> None:
 def test_the_environment_and_working_directory_are_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "secret")
     assert run_python("import os", tests="assert 'SECRET_TOKEN' not in os.environ\nassert os.listdir() == []").passed
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not SYSTEM_PYTHON.exists(), reason="there is no root to give up, or no Python")
+def test_root_is_given_up_where_others_may_read_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(SYSTEM_PYTHON))
+    ids = "assert {os.getuid(), os.geteuid(), os.getgid(), os.getegid()} == {65534}\nassert os.listdir() == []"
+    result = run_python("import os, decimal", tests=ids)
+    assert result.passed, result.reason
+    assert "PermissionError" in run_python("open('/etc/shadow')").reason
+    assert "PermissionError" in run_python("import os; open(f'/proc/{os.getppid()}/environ')").reason

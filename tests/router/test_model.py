@@ -20,6 +20,7 @@ from zooter_ray.router.model import (
     new_router,
     new_tokenizer,
     pooled,
+    positions_of,
     start_at,
     trained_part,
 )
@@ -134,6 +135,51 @@ def test_a_backbone_whose_download_was_interrupted_is_named(tmp_path: Path) -> N
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ConfigError, match=rf"^the router's backbone {tmp_path} cannot be loaded: "):
         new_router(settings(tmp_path), EXPERTS)
+
+
+@pytest.mark.parametrize("keep", [100, 0, None], ids=["cut short", "empty", "missing"])
+def test_a_tokenizer_whose_download_was_interrupted_is_named(tmp_path: Path, keep: int | None) -> None:
+    path = tiny_models.save_encoder(tmp_path) / "tokenizer.json"
+    content = path.read_bytes()
+    path.unlink()
+    if keep is not None:
+        path.write_bytes(content[:keep])
+    with pytest.raises(ConfigError, match=rf"^the router's backbone {tmp_path} cannot be loaded: "):
+        new_tokenizer(str(tmp_path))
+
+
+@pytest.mark.parametrize("pooling", ["native", "mean"])
+@pytest.mark.parametrize(
+    ("name", "positions"), [("bert", 512), ("xlm-roberta", 512 - 1), ("deberta-v2", None), ("modernbert", None)]
+)
+def test_a_router_that_would_read_more_than_its_backbone_can_is_refused(
+    tmp_path: Path, name: str, positions: int | None, pooling: Any
+) -> None:
+    BACKBONES[name](tmp_path, 2)
+    most = positions or 4096
+    model = new_router(settings(tmp_path, max_length=most, pooling=pooling), EXPERTS)
+    assert positions_of(model) == positions
+    query = torch.full((1, most if positions else 8), 60)
+    assert logits(model, query, torch.ones_like(query)).shape == (1, 3)
+    if positions:
+        with pytest.raises(ConfigError, match=rf"max_length is {most + 1}, but the backbone .* reads {most} tokens"):
+            new_router(settings(tmp_path, max_length=most + 1, pooling=pooling), EXPERTS)
+
+
+def test_a_backbone_keeps_the_head_of_its_own_experts_alone(tmp_path: Path) -> None:
+    trained = new_router(settings(tiny_models.save_bert(tmp_path / "encoder", 2), pooling="native"), EXPERTS)
+    start_at(trained, np.array([0.7, 0.2, 0.1]))
+    trained.save_pretrained(tmp_path / "router")
+    tiny_models.encoder_tokenizer().save_pretrained(tmp_path / "router")
+    same, other = (
+        new_router(settings(tmp_path / "router", pooling="native"), experts) for experts in (EXPERTS, ["a", "b", "c"])
+    )
+    assert torch.equal(last_linear(same).bias, last_linear(trained).bias)
+    assert not last_linear(other).bias.any()
+    assert last_linear(other).weight.any()
+    for name, weight in trained.bert.state_dict().items():
+        assert torch.equal(other.bert.state_dict()[name], weight)
+    assert other.config.id2label == {0: "a", 1: "b", 2: "c"}
 
 
 def test_a_tokenizer_cuts_on_the_side_it_is_told(backbone: str) -> None:

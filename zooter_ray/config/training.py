@@ -1,11 +1,13 @@
 """Settings of the training stage: the router and its distillation."""
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from zooter_ray.config.base import Config
 from zooter_ray.config.resources import StageResources
+
+Side = Literal["left", "right"]
 
 
 class TrainingConfig(Config):
@@ -18,7 +20,9 @@ class TrainingConfig(Config):
     )
     layers: int | None = Field(None, ge=1, description="how many of the encoder's layers are kept; null: all")
     pooling: Literal["native", "mean"] = Field(
-        "native", description="the pooling of transformers' own class, or the mean over a query's tokens"
+        "native",
+        description="the pooling of transformers' own class, or the mean over a query's tokens, which is the default "
+        "with `frozen` or `hidden`",
     )
     hidden: int | None = Field(None, ge=1, description="units of a two-layer head; null: a linear one")
     head_start: Literal["random", "mean_label"] = Field(
@@ -57,7 +61,7 @@ class TrainingConfig(Config):
     )
     calibrate: bool = Field(True, description="scale the temperature of the router's probabilities on validation rows")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")
-    truncation_side: Literal["left", "right"] = Field("right", description="where a longer query is cut")
+    truncation_side: Side = Field("right", description="where a longer query is cut")
     onnx: bool = Field(True, description="write router.onnx, which routes faster than PyTorch where there is no GPU")
     embedder: str | None = Field(
         "package:all-minilm-l6-v2",
@@ -68,6 +72,13 @@ class TrainingConfig(Config):
     max_failures: int = Field(3, ge=0, description="worker failures that are survived from the last checkpoint")
     token_env: str | None = None
     resources: StageResources = Field(default_factory=StageResources)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_head_of_ours_means_mean_pooling(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (values.get("frozen") or values.get("hidden")):
+            return {"pooling": "mean", **values}
+        return values
 
     @model_validator(mode="after")
     def _settings_fit_the_pooling(self) -> Self:

@@ -48,9 +48,10 @@ def read_choice(reply: str) -> str | None:
 def read_ratings(reply: str, names: Sequence[str], low: int, high: int) -> dict[str, int] | None:
     """The ratings by name out of the JSON object on a reply's last line; None unless it has these names and no others.
 
+    A line that closes a block of code does not count.
     Every rating is a whole number from `low` to `high`.
     """
-    lines = reply.strip().splitlines()
+    lines = reply.strip().removesuffix("```").strip().splitlines()
     try:
         ratings = json.loads(lines[-1]) if lines else None
     except (ValueError, RecursionError):

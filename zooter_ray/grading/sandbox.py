@@ -2,7 +2,8 @@
 
 Each run is a process of its own with an empty environment and working directory, resource limits, and a seccomp filter
 (`seccomp.py`) that leaves it no way to write files, open sockets, start processes or signal others. It needs neither
-root nor user namespaces. Without the filter nothing is run.
+root nor user namespaces, and gives up root if it has it and others may read Python's files. Without the filter nothing
+is run.
 
 What it does not do: code may read files that this user may read (it has nowhere to send them but its captured output,
 whose last line becomes the result's reason), and it shares an interpreter with its tests. Printing, exiting and
@@ -89,6 +90,7 @@ def run_python(code: str, limits: SandboxLimits = DEFAULT_LIMITS, tests: str = "
 
 
 def _start(job: Job, mark: bytes, folder: Path) -> subprocess.Popen[bytes]:
+    folder.chmod(0o755)  # also for the child that has given up root
     job_file = folder / "job.json"
     job_file.write_text(json.dumps(job))
     mark_reader, mark_writer = os.pipe()

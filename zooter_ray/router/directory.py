@@ -12,6 +12,7 @@ from typing import Any
 import httpx2  # what hf:// is reached by
 
 from zooter_ray.artifacts import file_system
+from zooter_ray.config.training import Side
 from zooter_ray.errors import ArtifactError
 
 ZOOTER_JSON = "zooter.json"
@@ -29,7 +30,7 @@ class RouterCard:
     temperature: float
     pooling: str
     max_length: int
-    truncation_side: str
+    truncation_side: Side
     calibration: dict[str, Any] | None
     data_fingerprint: str
     versions: dict[str, str]

@@ -7,26 +7,25 @@ same way.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from zooter_ray.batching import length_buckets
-from zooter_ray.config.training import TrainingConfig
+from zooter_ray.config.training import Side, TrainingConfig
 from zooter_ray.embedding import mean_over_tokens
 from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
+from zooter_ray.tokenizers import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
 LEAST_PROBABILITY = 1e-4  # of an expert that no label prefers: its logit must stay one that can be learned back
-
-Side = Literal["left", "right"]
 
 
 class Head(nn.Module):
@@ -103,22 +102,45 @@ def load_mean_pooled(directory: str | Path) -> MeanPooledRouter:
 def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
     """A model whose classes are the experts, in order; a head that the backbone lacks starts from the seed.
 
-    With native pooling, a backbone that is itself a classifier over as many classes (a router, say) goes on with its
-    head, and one of another size gets a fresh one. With mean pooling the head is always fresh.
+    With native pooling, a backbone that is itself a router of the same experts goes on with its head; with mean pooling
+    the head is always fresh.
 
     Raises:
-        ConfigError: if the backbone is not there, or not whole.
+        ConfigError: if the backbone is not there, not whole, or cannot read as many tokens as the router shall.
     """
     torch.manual_seed(config.seed)
     try:
-        return _from_backbone(config, experts)
+        router = _from_backbone(config, experts)
     except (OSError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"the router's backbone {config.backbone} cannot be loaded: {reason}") from None
+        raise _cannot_be_loaded(config.backbone, error) from None
+    positions = positions_of(router)
+    if positions is not None and config.max_length > positions:
+        raise ConfigError(
+            f"training.max_length is {config.max_length}, but the backbone {config.backbone} reads {positions} "
+            "tokens at most"
+        )
+    return router
+
+
+def _cannot_be_loaded(backbone: str, error: Exception) -> ConfigError:
+    return ConfigError(f"the router's backbone {backbone} cannot be loaded: {' '.join(str(error).split())[:300]}")
+
+
+def positions_of(router: Any) -> int | None:
+    """How many tokens an encoder has positions for; None if its positions are relative.
+
+    RoBERTa and its kin count from behind the padding token's id.
+    """
+    for name, layer in router.named_modules():
+        if name.endswith("position_embeddings") and isinstance(layer, nn.Embedding):
+            first = 0 if layer.padding_idx is None else layer.padding_idx + 1
+            return int(layer.num_embeddings) - first
+    return None
 
 
 def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
     source = resolve_source(config.backbone)
+    known = AutoConfig.from_pretrained(source).id2label
     settings = AutoConfig.from_pretrained(
         source,
         num_labels=len(experts),
@@ -132,9 +154,12 @@ def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
         dropout = getattr(settings, "hidden_dropout_prob", 0.0)
         settings.router_head = {"hidden": config.hidden, "dropout": dropout}
         return MeanPooledRouter(AutoModel.from_pretrained(source, config=settings, dtype=torch.float32))
-    return AutoModelForSequenceClassification.from_pretrained(
-        source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True
-    )
+    if list(known.values()) == list(experts):
+        return AutoModelForSequenceClassification.from_pretrained(source, config=settings, dtype=torch.float32)
+    router = AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
+    encoder = AutoModel.from_pretrained(source, config=settings, dtype=torch.float32)
+    router.base_model.load_state_dict(encoder.state_dict(), strict=False)  # a classifier may have no pooler
+    return router
 
 
 def trained_part(router: Any, frozen: bool) -> nn.Module:
@@ -195,5 +220,12 @@ def last_linear(model: nn.Module) -> nn.Linear:
 
 
 def new_tokenizer(backbone: str, truncation_side: Side = "right") -> Any:
-    """The backbone's tokenizer; it cuts long queries on this side, as the predictor does."""
-    return AutoTokenizer.from_pretrained(resolve_source(backbone), truncation_side=truncation_side)
+    """The backbone's tokenizer; it cuts long queries on this side, as the predictor does.
+
+    Raises:
+        ConfigError: if it is not there, or not whole.
+    """
+    try:
+        return load_tokenizer(resolve_source(backbone), truncation_side)
+    except (OSError, ValueError) as error:
+        raise _cannot_be_loaded(backbone, error) from None

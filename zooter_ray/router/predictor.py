@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 from zooter_ray.batching import length_buckets
 from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import RouterCard, local_copy, read_card
 from zooter_ray.router.model import WEIGHTS_FILE, load_mean_pooled
 from zooter_ray.router.reading import read
+from zooter_ray.tokenizers import load_tokenizer
 
 Logits = Callable[[np.ndarray, np.ndarray], np.ndarray]  # token ids and mask, int64 (B, L) -> float32 (B, M)
 
@@ -34,7 +35,7 @@ class RouterPredictor:
         with local_copy(directory) as local:
             self.card = read_card(local)
             try:
-                self.tokenizer = load_tokenizer(local, self.card)
+                self.tokenizer = load_tokenizer(local, self.card.truncation_side)
                 self.logits = load_logits(local, self.card)
             except (OSError, ValueError, RuntimeError, SafetensorError) as error:
                 reason = " ".join(str(error).split())[:300]
@@ -55,19 +56,6 @@ class RouterPredictor:
         logits_BM = self.logits(batch["input_ids"], batch["attention_mask"])
         probabilities: np.ndarray = torch.from_numpy(logits_BM).double().softmax(dim=1).numpy()
         return probabilities
-
-
-def load_tokenizer(directory: Path, card: RouterCard) -> Any:
-    """The router's tokenizer.
-
-    Raises:
-        OSError, ValueError: if its files are damaged or missing; transformers would make do with an empty vocabulary.
-    """
-    tokenizer = AutoTokenizer.from_pretrained(directory, truncation_side=card.truncation_side)
-    files = list(tokenizer.vocab_files_names.values())
-    if not any((directory / name).is_file() for name in files):
-        raise ValueError(f"it has no tokenizer file ({' or '.join(files)})")
-    return tokenizer
 
 
 def load_logits(directory: Path, card: RouterCard) -> Logits:

@@ -179,15 +179,17 @@ def _drop_rejected(paths: Mapping[str, str], reason: str) -> None:
                 fs.rm_file(file_system(part)[1])
 
 
-def close(unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None) -> None:
+def close(
+    unit: Unit, schema: pa.Schema, rows_in: int, extra: Mapping[str, Any] | None = None, may_be_empty: bool = False
+) -> None:
     """Write the unit's manifest, once each of `rows_in` rows is in it exactly once, as a row or as a rejected one.
 
     Raises:
-        StageError: if rows are missing, or if all were rejected, which no later stage can use.
+        StageError: if rows are missing, or if all were rejected, which no later stage can use unless `may_be_empty`.
     """
     rows_out, reasons = ray.get(in_cluster(_count, unit, schema))
     rejected = sum(reasons.values())
-    if rows_in and not rows_out:
+    if rows_in and not rows_out and not may_be_empty:
         first = next(iter(reasons), "no row came back")
         raise StageError(f"{unit.stage}/{unit.name}: all {rows_in} rows were rejected; the first reason: {first}")
     if rows_out + rejected != rows_in:

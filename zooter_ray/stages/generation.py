@@ -48,7 +48,11 @@ def _identity(config: GenerationConfig, expert: ExpertConfig) -> dict[str, Any]:
 
 
 def run(
-    config: GenerationConfig, queries: Unit | Mapping[str, Unit], run_dir: str, console: Console
+    config: GenerationConfig,
+    queries: Unit | Mapping[str, Unit],
+    run_dir: str,
+    console: Console,
+    may_be_empty: bool = False,
 ) -> dict[str, Unit]:
     """Generate what is missing, engine by engine or side by side.
 
@@ -58,6 +62,7 @@ def run(
             rows of schemas.CONVERSATIONS.
         run_dir: where the run lives.
         console: where progress is shown.
+        may_be_empty: whether an expert may fail all that it is asked, since it is a remainder.
 
     Returns:
         Each expert's complete unit.
@@ -69,7 +74,7 @@ def run(
         open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
         if open_units:
             experts = [expert for expert in group if expert.id in open_units]
-            jobs.append(_job(config, engine, experts, asked, schema, open_units))
+            jobs.append(_job(config, engine, experts, asked, schema, open_units, may_be_empty))
     if config.side_by_side and len(jobs) > 1:
         total, finished = sum(job.total for job in jobs), sum(job.finished for job in jobs)
         name = f"generation: {'; '.join(job.name for job in jobs)}"
@@ -87,6 +92,7 @@ def _job(
     asked: Mapping[str, Unit],
     schema: pa.Schema,
     open_units: Mapping[str, Unit],
+    may_be_empty: bool,
 ) -> Job:
     """What is missing of some experts that share an engine."""
     totals = {expert.id: read_manifest(asked[expert.id])["rows_out"] * expert.n for expert in experts}
@@ -101,7 +107,7 @@ def _job(
             yield from committed_rows(ENGINES[engine.kind](rows, engine, experts, ledger), open_units, RESPONSES)
         for expert in experts:
             check_budget(open_units[expert.id])
-            close(open_units[expert.id], RESPONSES, totals[expert.id])
+            close(open_units[expert.id], RESPONSES, totals[expert.id], may_be_empty=may_be_empty)
 
     # What one expert is asked apart has a name behind its own: `vicuna-13b/gsm8k`.
     name = ", ".join(dict.fromkeys(shown_name(config, expert.id).partition("/")[0] for expert in experts))

@@ -54,7 +54,7 @@ def answer(
                 key = key_of(expert, kind)
                 rows = [row for query in queries[kind] for row in _turn(query, turn, answers[key])]
                 asked[key] = conversation_unit(run_dir, f"{kind}/turn-{turn + 1}", rows)
-        units = generate(experts_for(pool, open_benchmarks), asked, run_dir, console)
+        units = generate(experts_for(pool, open_benchmarks), asked, run_dir, console, turn > 0)
         for key in asked:
             _take(answers[key], units[key])
     return answers

@@ -64,7 +64,7 @@ def judge(
                 units[f"{config.id}/{key}"] = conversation_unit(run_dir, f"{config.id}/{key}", rows)
         if not units:
             break
-        replies = generate(judge_for(config, pool, list(units), attempt), units, run_dir, console)
+        replies = generate(judge_for(config, pool, list(units), attempt), units, run_dir, console, attempt > 0)
         for name, unit in replies.items():
             _read(cases[name.partition("/")[2]], unit)
     _show(config, cases, console)

@@ -17,8 +17,8 @@ STAGE = "01_conversations"
 ROWS_PER_PART = 4096
 
 Row = dict[str, Any]
-# The stages that answer and that reward, which this stage is handed.
-Generate = Callable[[GenerationConfig, Mapping[str, Unit], str, Console], Mapping[str, Unit]]
+# The stages that answer (and may fail all of a remainder, if told so) and that reward, which this stage is handed.
+Generate = Callable[[GenerationConfig, Mapping[str, Unit], str, Console, bool], Mapping[str, Unit]]
 Score = Callable[[ScoringConfig, Mapping[str, Unit], str, Console], Mapping[str, Mapping[str, Unit]]]
 
 
