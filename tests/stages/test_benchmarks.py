@@ -35,16 +35,21 @@ ANSWERS = {
 }
 
 
-def reply(asked: str, tries: int) -> str:
-    """What the expert `remote` answers, and what the judge makes of it: it dislikes `does not know`."""
+def reply(asked: str, tries: int) -> str | tuple[int, str]:
+    """What the expert `remote` answers, and what the judge makes of it: it dislikes `does not know`.
+
+    On one answer that it dislikes it says nothing at first, and then refuses.
+    """
     liked = "does not know" not in asked
     if asked.startswith("Compare"):
         return compare(asked, liked, tries)
     if asked.startswith("Rate an answer"):
         skills = {"Factuality": 5, "Conciseness": 4} if "Factuality" in asked else {"Logical Correctness": 5}
         return "Well.\n" + json.dumps({skill: rating if liked else rating - 3 for skill, rating in skills.items()})
+    if asked.startswith("Rate ") and "Write it again" in asked and not liked:
+        return "No rating." if tries == 1 else (400, "too long")
     if asked.startswith("Rate "):
-        return "No rating." if "Write it again" in asked and not liked else f"Rating: [[{8 if liked else 3}]]"
+        return f"Rating: [[{8 if liked else 3}]]"
     return next((answer for part, answer in ANSWERS.items() if part in asked), f"echo: {asked}")
 
 
@@ -131,10 +136,12 @@ def test_the_outcomes_are_what_evaluate_reads(outcomes: str) -> None:
     assert found.queries[found.query_ids.index("gsm8k-1")].endswith("How many are left?")
 
 
-def test_what_has_no_grade_is_left_out_and_named(outcomes: str) -> None:
+def test_what_has_no_grade_is_left_out_and_named(outcomes: str, endpoint: Endpoint) -> None:
+    """Even if the judge, asked again about what was left, replied to nothing."""
     unit = posixpath.dirname(outcomes)
     rejected = read_table(f"{unit}/rejected", REJECTED).to_pylist()
-    unread, nowhere = "no verdict in the judge's reply", "the published file counts it for no subset"
+    unread = f"the judge did not reply: {endpoint.base_url}: BadRequestError: Error code: 400 - too long"
+    nowhere = "the published file counts it for no subset"
     assert sorted((row["query_id"], row["expert"], row["reason"]) for row in rejected) == [
         ("flask-3", None, nowhere),
         ("mt_bench-81", "lost", unread),

@@ -51,6 +51,9 @@ def test_failures_become_rejected_rows_and_an_expert_that_never_answers_stays_op
     assert not set(good["query_id"].to_pylist()) & set(bad["query_id"].to_pylist())
     assert read_manifest(units["adder"])["dropped"] == {"simulated failure": bad.num_rows}
     assert not is_complete(units["namer"])
+    asked = queries.unit(config.queries, config.run_dir)
+    remainder = generation.run(config.generation, asked, config.run_dir, console, may_be_empty=True)["namer"]
+    assert read_manifest(remainder)["dropped"] == {"simulated failure": 36}
 
 
 def test_a_new_expert_generates_its_own_rows_and_no_others(
