@@ -103,7 +103,7 @@ def test_a_killed_distillation_goes_on_from_its_last_checkpoint(
 ) -> None:
     """With dropout and a shuffle in every epoch, the weights are those of a run that was left alone."""
     outcomes, settings = tmp_path / "outcomes.jsonl", [
-        f"training.backbone={save_bert(tmp_path / 'backbone', 2)}", "training.embedder=null", "training.epochs=8",
+        f"training.backbone={save_bert(tmp_path / 'backbone', 2)}", "training.embedder=null", "training.epochs=5",
         "training.batch_size=8", "training.max_length=16", "training.learning_rate=0.001", "training.keep=last",
         "labeling.validation_share=0.3",
     ]  # fmt: skip
