@@ -27,8 +27,8 @@ from zooter_ray.package_models import resolve_source
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "jobs" / "configs" / "benchmarks.yaml"
 TUNE_CONFIGS = sorted(BENCHMARKS.parent.glob("tune_*.yaml"))
-ROUTERDC = BENCHMARKS.parent / "routerdc.yaml"
-RUN_CONFIGS = sorted({*BENCHMARKS.parent.glob("*.yaml")} - {BENCHMARKS, ROUTERDC, *TUNE_CONFIGS})
+ROUTERDC, FROZEN = (BENCHMARKS.parent / f"{name}.yaml" for name in ("routerdc", "frozen"))
+RUN_CONFIGS = sorted({*BENCHMARKS.parent.glob("*.yaml")} - {BENCHMARKS, ROUTERDC, FROZEN, *TUNE_CONFIGS})
 SERVE_CONFIGS = sorted((ROOT / "serve_app" / "configs").glob("*.yaml"))
 
 
@@ -63,9 +63,12 @@ def test_the_benchmarks_config_has_the_papers_experts_and_benchmarks() -> None:
     assert len(subsets) == 26
 
 
-def test_the_config_of_an_outcomes_file_validates_and_survives_a_round_trip() -> None:
-    config = load_distill_config(ROUTERDC)
+@pytest.mark.parametrize("path", [ROUTERDC, FROZEN], ids=lambda path: path.stem)
+def test_a_config_of_an_outcomes_file_validates_and_survives_a_round_trip(path: Path) -> None:
+    config = load_distill_config(path)
     assert DistillConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+    assert config.labeling == load_distill_config(ROUTERDC).labeling
+    assert config.training.pooling == "mean", "also where `frozen` alone is said"
 
 
 @pytest.mark.parametrize("path", TUNE_CONFIGS, ids=lambda path: path.stem)

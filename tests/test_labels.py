@@ -318,6 +318,12 @@ def test_standardised_rewards_are_as_far_apart_in_each_source() -> None:
     np.testing.assert_allclose(on_one_scale(given_rows), expected_QM)
 
 
+def test_differences_whose_squares_are_nothing_are_still_a_preference() -> None:
+    given_rows = replace(outcomes(2, ["train"] * 2), rewards_QM=np.array([[0.0, 1e-300], [1e-300, 0.0]]))
+    config = LabelingConfig(standardise=True, beta=1.0, validation_share=0.01)
+    np.testing.assert_allclose(label_table(given_rows, config)["label"].to_pylist(), [[0, 1], [1, 0]])
+
+
 def test_the_unit_of_rewards_does_not_change_labels_that_are_standardised() -> None:
     given_rows = replace(
         outcomes(4, ["train"] * 4), rewards_QM=np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.0], [1.0, 1.0]])

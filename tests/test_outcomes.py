@@ -181,6 +181,7 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         (True, "is True, not a finite number"),
         ("0.5", "is '0.5', not a finite number"),
         ([1], "is [1], not a finite number"),
+        (-1.7e308, "is -1.7e+308, not a number up to 1e+100"),
         (None, "is missing"),
     ],
 )

@@ -72,7 +72,7 @@ def on_one_scale(outcomes: Outcomes) -> np.ndarray:
     scale_Q = np.full(len(sources), np.sqrt(apart_Q[learned_Q].mean()))
     for source in set(sources[learned_Q]):
         scale_Q[sources == source] = np.sqrt(apart_Q[learned_Q & (sources == source)].mean())
-    result: np.ndarray = outcomes.rewards_QM / scale_Q[:, None]
+    result: np.ndarray = outcomes.rewards_QM / np.maximum(scale_Q, np.finfo(np.float64).tiny)[:, None]
     return result
 
 

@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from zooter_ray.artifacts import file_system
 from zooter_ray.errors import DataError
 
+LARGEST = 1e100  # of rewards, metrics and costs: their squares can be added up
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -245,9 +247,10 @@ def _check_numbers(where: str, key: str, values: dict[str, Any], pool: Sequence[
     if unknown := sorted(set(values) - set(pool)):
         raise DataError(f"{where}: `{key}` names unknown expert {unknown[0]!r}; the pool of {named_by} is {list(pool)}")
     for expert in pool:
-        value = values.get(expert)
-        if not _is_finite(value):
-            what = "is missing" if value is None else f"is {repr(value)[:40]}, not a finite number"
+        value: Any = values.get(expert)
+        if not _is_finite(value) or abs(value) > LARGEST:
+            kind = f"number up to {LARGEST:g}" if _is_finite(value) else "finite number"
+            what = "is missing" if value is None else f"is {repr(value)[:40]}, not a {kind}"
             raise DataError(f"{where}: the {key.removesuffix('s')} of expert {expert!r} {what}")
 
 

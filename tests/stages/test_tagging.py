@@ -11,6 +11,7 @@ from rich.console import Console
 from tests.tiny_models import save_encoder
 from zooter_ray.artifacts import read_table
 from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.errors import DataError
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages.labeling import run_on_outcomes
@@ -73,6 +74,12 @@ def test_labels_of_a_file_without_tags_and_sources_follow_from_the_clusters(
     labels, _ = run_on_outcomes(config(encoder, source_as_tag=source_as_tag), path, str(tmp_path / "run"), console)
     rows = read_table(labels.path, LABELS).sort_by("query_id").to_pylist()
     np.testing.assert_array_equal([np.argmax(row["label"]) for row in rows], [number % 2 for number in range(40)])
+
+
+def test_a_file_whose_rows_are_all_held_out_is_named(tmp_path: Path, encoder: Path, console: Console) -> None:
+    path = written(tmp_path / "o.jsonl", *[{"split": "eval"}] * 40)
+    with pytest.raises(DataError, match=r"o\.jsonl: the `split` of every row is eval"):
+        run_on_outcomes(config(encoder), path, str(tmp_path / "run"), console)
 
 
 def test_several_sources_are_tags_enough(tmp_path: Path, encoder: Path, console: Console) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest
 from zooter_ray.config.labeling import LabelingConfig
+from zooter_ray.errors import DataError
 from zooter_ray.labels import label_table
 from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, values
 from zooter_ray.progress import track
@@ -93,8 +94,13 @@ def run_on_outcomes(
     """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out.
 
     A source that all rows share says nothing of a row, and is no tag.
+
+    Raises:
+        DataError: for a bad file, or one whose rows are all held out.
     """
     outcomes = read_outcomes(outcomes_path)
+    if "train" not in outcomes.splits:
+        raise DataError(f"{outcomes_path}: the `split` of every row is eval, so there is nothing to learn from")
     if len(set(outcomes.sources)) == 1:
         config = config.model_copy(update={"source_as_tag": False})
     if config.prefer_metrics:
