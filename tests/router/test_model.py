@@ -179,6 +179,7 @@ def test_a_backbone_keeps_the_head_of_its_own_experts_alone(tmp_path: Path) -> N
     assert last_linear(other).weight.any()
     for name, weight in trained.bert.state_dict().items():
         assert torch.equal(other.bert.state_dict()[name], weight)
+    assert not torch.equal(last_linear(other).weight, last_linear(trained).weight)
     assert other.config.id2label == {0: "a", 1: "b", 2: "c"}
 
 

@@ -102,8 +102,8 @@ def load_mean_pooled(directory: str | Path) -> MeanPooledRouter:
 def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
     """A model whose classes are the experts, in order; a head that the backbone lacks starts from the seed.
 
-    With native pooling, a backbone that is itself a router of the same experts goes on with its head; with mean pooling
-    the head is always fresh.
+    With native pooling, a backbone that is itself a router of the same experts goes on with its head, and a classifier
+    over anything else gets a fresh last layer; with mean pooling the head is always fresh.
 
     Raises:
         ConfigError: if the backbone is not there, not whole, or cannot read as many tokens as the router shall.
@@ -140,7 +140,7 @@ def positions_of(router: Any) -> int | None:
 
 def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
     source = resolve_source(config.backbone)
-    known = AutoConfig.from_pretrained(source).id2label
+    known = AutoConfig.from_pretrained(source)
     settings = AutoConfig.from_pretrained(
         source,
         num_labels=len(experts),
@@ -154,11 +154,15 @@ def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
         dropout = getattr(settings, "hidden_dropout_prob", 0.0)
         settings.router_head = {"hidden": config.hidden, "dropout": dropout}
         return MeanPooledRouter(AutoModel.from_pretrained(source, config=settings, dtype=torch.float32))
-    if list(known.values()) == list(experts):
-        return AutoModelForSequenceClassification.from_pretrained(source, config=settings, dtype=torch.float32)
-    router = AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
-    encoder = AutoModel.from_pretrained(source, config=settings, dtype=torch.float32)
-    router.base_model.load_state_dict(encoder.state_dict(), strict=False)  # a classifier may have no pooler
+    router = AutoModelForSequenceClassification.from_pretrained(
+        source, config=settings, dtype=torch.float32, ignore_mismatched_sizes=True
+    )
+    is_classifier = any(name.endswith("ForSequenceClassification") for name in known.architectures or ())
+    if is_classifier and list(known.id2label.values()) != list(experts):
+        last = last_linear(router)
+        nn.init.normal_(last.weight, std=getattr(settings, "initializer_range", 0.02))
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
     return router
 
 
