@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from tests.tiny_models import save_bert
 from zooter_ray import pipeline
 from zooter_ray.artifacts import Unit, is_complete, read_table
+from zooter_ray.cli.main import main
 from zooter_ray.config import RunConfig
 from zooter_ray.config.load import load_distill_config
 from zooter_ray.router.directory import read_card
@@ -49,15 +50,8 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 
-def finished(process: subprocess.Popen[bytes]) -> str:
-    """What a command that ended well has printed."""
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output.decode()
-    return output.decode()
-
-
 def test_a_killed_run_resumes_with_at_most_the_other_half_and_what_was_in_flight(
-    settings: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], tmp_path: Path, ray_session: None
 ) -> None:
     log = tmp_path / "requests.log"
     settings["generation"]["block_rows"] = BLOCK
@@ -79,7 +73,7 @@ def test_a_killed_run_resumes_with_at_most_the_other_half_and_what_was_in_flight
     wait_until_quiet(log)
     asked_before = len(log.read_text().splitlines())
 
-    finished(start(*run))
+    assert main(run) == 0
     asked_again = len(log.read_text().splitlines()) - asked_before
     in_flight = 2 * BLOCK  # the block that the engine had, and one that was done but not committed
     assert asked_again == ROWS - len(before) <= ROWS / 2
@@ -99,7 +93,7 @@ def wait_until_quiet(log: Path) -> None:
 
 
 def test_a_killed_distillation_goes_on_from_its_last_checkpoint(
-    tmp_path: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With dropout and a shuffle in every epoch, the weights are those of a run that was left alone."""
     outcomes, settings = tmp_path / "outcomes.jsonl", [
@@ -124,7 +118,9 @@ def test_a_killed_distillation_goes_on_from_its_last_checkpoint(
     first.wait()
     assert not router.exists(), "the kill came in the middle"
     monkeypatch.delenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S")
-    done, every = re.findall(r"training: (\d+)/(\d+) rows", finished(start(*command)))[-1]
+    capfd.readouterr()
+    assert main(command) == 0
+    done, every = re.findall(r"training: (\d+)/(\d+) rows", capfd.readouterr().out)[-1]
     assert int(done) < int(every), "what the checkpoint has is not trained again"
     assert read_card(router).validation == read_card(whole).validation
     weights, expected = (load_file(path / "model.safetensors") for path in (router, whole))
