@@ -5,7 +5,16 @@ import pickle
 import pytest
 
 from zooter_ray import errors
-from zooter_ray.errors import ArtifactError, ConfigError, DataError, InputError, SandboxError, StageError, ZooterError
+from zooter_ray.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    InputError,
+    SandboxError,
+    StageError,
+    ZooterError,
+    one_line,
+)
 
 EVERY_EXCEPTION = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
@@ -34,3 +43,8 @@ def test_the_sentence_leaves_out_what_ray_adds() -> None:
     wrapped = errors.DataError("a traceback")
     wrapped.cause = errors.DataError("row 3 is bad")  # type: ignore[attr-defined]
     assert wrapped.sentence == "row 3 is bad"
+
+
+def test_what_another_library_says_fits_on_one_line() -> None:
+    assert one_line(OSError("no file\n  named x")) == "no file named x"
+    assert one_line(OSError("a" * 400)) == "a" * 300

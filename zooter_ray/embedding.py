@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel
 
 from zooter_ray.batching import length_buckets
-from zooter_ray.errors import ConfigError
+from zooter_ray.errors import ConfigError, one_line
 from zooter_ray.package_models import resolve_source
 from zooter_ray.tokenizers import load_tokenizer
 
@@ -32,7 +32,7 @@ class Embedder:
             self.tokenizer = load_tokenizer(resolve_source(source))
             self.model = AutoModel.from_pretrained(resolve_source(source), dtype=torch.float32).to(self.device).eval()
         except (OSError, ValueError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise ConfigError(f"the embedder {source} cannot be loaded: {reason}") from None
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

@@ -48,3 +48,8 @@ class ServiceError(ZooterError):
 
 class SandboxError(ZooterError):
     """The sandbox for generated code could not be set up."""
+
+
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What another library's exception says, on one line and no longer than it is read."""
+    return " ".join(str(error).split())[:most]

@@ -10,7 +10,7 @@ from transformers import AutoConfig
 from zooter_ray.config import BenchmarksConfig, RunConfig
 from zooter_ray.config.generation import GenerationConfig, VllmEngine
 from zooter_ray.config.queries import QueriesConfig, Tagger
-from zooter_ray.errors import ConfigError
+from zooter_ray.errors import ConfigError, one_line
 from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
 
 
@@ -81,7 +81,7 @@ def check_model(user: str, source: str) -> None:
     try:
         AutoConfig.from_pretrained(resolve_source(source))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{user}: model {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+        raise ConfigError(f"{user}: model {source} cannot be loaded: {one_line(error)}") from None
 
 
 def _users(config: RunConfig) -> list[Any]:

@@ -60,7 +60,7 @@ def test_queries_that_nothing_smooths_are_tagged_by_their_cluster(
     assert with_tags(outcomes, config(encoder, source_as_tag=True), console) is outcomes
 
 
-def test_held_out_rows_have_no_part_in_the_clusters(tmp_path: Path, encoder: Path, console: Console) -> None:
+def test_held_out_rows_alone_make_no_clusters(tmp_path: Path, encoder: Path, console: Console) -> None:
     held_out = read_outcomes(written(tmp_path / "e.jsonl", *[{"split": "eval"}] * 40))
     assert with_tags(held_out, config(encoder), console).tags == [[]] * 40
 

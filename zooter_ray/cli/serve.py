@@ -15,7 +15,7 @@ from rich.console import Console
 from serve_app.environment import FAST_PATH
 from zooter_ray.cli.run import add_overrides
 from zooter_ray.config import RunConfig, load_config
-from zooter_ray.errors import ConfigError, ServiceError
+from zooter_ray.errors import ConfigError, ServiceError, one_line
 
 HELP = "serve a router and its experts behind an OpenAI-compatible API on this machine"
 APP = "zooter"
@@ -96,7 +96,7 @@ def show_what_is_up(running: "Future[object]", started: float, console: Console)
     try:
         running.result()
     except RuntimeError as error:
-        raise ServiceError(f"the service does not start: {' '.join(str(error).split())[:300]}") from error
+        raise ServiceError(f"the service does not start: {one_line(error)}") from error
 
 
 def check_port_is_free(host: str, port: int) -> None:

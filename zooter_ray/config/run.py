@@ -91,5 +91,5 @@ class DistillConfig(Config):
             if getattr(self.labeling, name) is not None:
                 raise ValueError(f"labeling.{name} is for runs; an outcomes file brings its rewards along")
         if self.labeling.tagger is not None and self.labeling.tagger.kind != "clusters":
-            raise ValueError(f"labeling.tagger {self.labeling.tagger.kind} is for runs; an outcomes file has clusters")
+            raise ValueError(f"labeling.tagger {self.labeling.tagger.kind} is for runs; outcomes may have clusters")
         return self

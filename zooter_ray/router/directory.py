@@ -13,7 +13,7 @@ import httpx2  # what hf:// is reached by
 
 from zooter_ray.artifacts import file_system
 from zooter_ray.config.training import Side
-from zooter_ray.errors import ArtifactError
+from zooter_ray.errors import ArtifactError, one_line
 
 ZOOTER_JSON = "zooter.json"
 BASELINES_FILE = "baselines.npz"
@@ -84,7 +84,7 @@ def local_copy(directory: str | Path) -> Iterator[Path]:
         try:
             _download(str(directory), Path(scratch))
         except (OSError, ValueError, ImportError, httpx2.TransportError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise ArtifactError(f"router directory {directory} cannot be read: {reason}") from None
         yield Path(scratch)
 

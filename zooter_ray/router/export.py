@@ -19,7 +19,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.errors import ArtifactError
+from zooter_ray.errors import ArtifactError, one_line
 from zooter_ray.router.directory import ONNX_FILE
 from zooter_ray.router.model import new_router, new_tokenizer
 from zooter_ray.router.onnx_session import OnnxSession
@@ -81,7 +81,7 @@ def export_onnx(model: Any, tokenizer: Any, path: str | Path) -> OnnxInterface:
                 dynamic_axes=free, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
     except (torch.onnx.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise ArtifactError(
             f"a router of type {model.config.model_type} cannot be exported to ONNX (native pooling can do without, by "
             f"training.onnx: false): {reason}"

@@ -20,7 +20,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from zooter_ray.batching import length_buckets
 from zooter_ray.config.training import Side, TrainingConfig
 from zooter_ray.embedding import mean_over_tokens
-from zooter_ray.errors import ConfigError
+from zooter_ray.errors import ConfigError, one_line
 from zooter_ray.package_models import resolve_source
 from zooter_ray.tokenizers import load_tokenizer
 
@@ -123,7 +123,7 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
 
 
 def _cannot_be_loaded(backbone: str, error: Exception) -> ConfigError:
-    return ConfigError(f"the router's backbone {backbone} cannot be loaded: {' '.join(str(error).split())[:300]}")
+    return ConfigError(f"the router's backbone {backbone} cannot be loaded: {one_line(error)}")
 
 
 def positions_of(router: Any) -> int | None:

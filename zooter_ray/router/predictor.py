@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForSequenceClassification
 
 from zooter_ray.batching import length_buckets
-from zooter_ray.errors import ArtifactError
+from zooter_ray.errors import ArtifactError, one_line
 from zooter_ray.router.directory import RouterCard, local_copy, read_card
 from zooter_ray.router.model import WEIGHTS_FILE, load_mean_pooled
 from zooter_ray.router.reading import read
@@ -38,7 +38,7 @@ class RouterPredictor:
                 self.tokenizer = load_tokenizer(local, self.card.truncation_side)
                 self.logits = load_logits(local, self.card)
             except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-                reason = " ".join(str(error).split())[:300]
+                reason = one_line(error)
                 raise ArtifactError(f"{directory} is no whole router directory: {reason}") from None
         self.experts = self.card.experts
         self.batch_size = batch_size
