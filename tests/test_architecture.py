@@ -167,6 +167,14 @@ def test_every_module_of_the_contracts_can_be_imported_first() -> None:
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.parametrize("stage", ["queries", "generation", "scoring", "labeling", "benchmarks"])
+def test_tasks_that_run_no_model_do_not_wait_for_torch(stage: str) -> None:
+    # Whichever function of a stage a worker is sent, it imports the stage, and each of many workers does.
+    code = f"import sys, zooter_ray.stages.{stage}; print({{'torch', 'transformers', 'vllm'}} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
 # No work while a module is imported
 
 WORK = {

@@ -198,18 +198,23 @@ def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> No
     failed: dict[int, str] = {}
     if len(experiment.results()) < len(experiment.trials):
         backbones = dict.fromkeys(trial.config.training.backbone for trial in experiment.trials)
-        prepare({f"router backbone {backbone}": backbone for backbone in backbones}, console)
+        encoders = {f"router backbone {backbone}": backbone for backbone in backbones}
+        prepare({**encoders, "embedder of tags": source_of(config.labeling.tagger)}, console)
+        if config.tuning.space.keys().isdisjoint({"labeling.tagger", "labeling.source_as_tag"}):
+            labeling.tag_file(experiment.outcomes, config.labeling, console)
         with connected(config.ray), training.sigint_handler_kept():
             failed = tuning.run(experiment, distil_trial, console)
     tuning.conclude(experiment, failed, console)
 
 
 def distil_trial(
-    config: DistillConfig, outcomes: str, work: str, console: Console, callbacks: Sequence[UserCallback]
+    config: DistillConfig, outcomes: str, work: str, shared: str, console: Console, callbacks: Sequence[UserCallback]
 ) -> Unit:
-    """The labels and the router of one trial, made in `work`."""
+    """The labels and the router of one trial, made in `work`; what trials share, in `shared`."""
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
-    return training.run(config.training, config.labeling, labels, read.experts, work, console, callbacks=callbacks)
+    return training.run(
+        config.training, config.labeling, labels, read.experts, work, console, callbacks=callbacks, shared=shared
+    )
 
 
 def check_free(target: Path, overwrite: bool) -> None:

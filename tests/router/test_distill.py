@@ -48,7 +48,8 @@ def model(dropout: float = 0.0) -> BertForSequenceClassification:
 
 
 def held_out_loss(router: Any, rows: TokenRows, loss: str = "kl", batch_size: int = 8) -> float:
-    return mean_loss(loss, logits_of(router, rows, batch_size), rows.label_QM, rows.weight_Q)
+    logits_QM = logits_of(router, rows, TrainingConfig(batch_size=batch_size))
+    return mean_loss(loss, logits_QM, rows.label_QM, rows.weight_Q)
 
 
 def constant(optimizer: torch.optim.Optimizer) -> Any:
@@ -82,7 +83,7 @@ def test_the_loss_falls_where_a_word_decides(loss: str) -> None:
     assert losses[-1] < losses[0] / 3
     before, after = (held_out_loss(candidate, unseen, loss) for candidate in (model(), router))
     assert after < before / 3
-    assert (logits_of(router, unseen, 8).argmax(axis=1) == unseen.label_QM.argmax(axis=1)).mean() > 0.95
+    assert (logits_of(router, unseen, config).argmax(axis=1) == unseen.label_QM.argmax(axis=1)).mean() > 0.95
 
 
 def test_a_run_can_be_repeated_and_another_seed_gives_another_router() -> None:
@@ -132,8 +133,9 @@ def test_several_workers_with_averaged_gradients_make_the_updates_of_one(world_s
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_the_validation_logits_of_the_workers_add_up(world_size: int) -> None:
     rows, router = token_rows(17), model(dropout=0.5)
-    alone = logits_of(router, rows, batch_size=8)
-    shares = [logits_of(router, rows, 8, rank, world_size) for rank in range(world_size)]
+    config = TrainingConfig(batch_size=8)
+    alone = logits_of(router, rows, config)
+    shares = [logits_of(router, rows, config, rank, world_size) for rank in range(world_size)]
     np.testing.assert_allclose(sum(shares), alone, atol=1e-6)
 
 
@@ -165,10 +167,31 @@ def test_a_steps_gradient_is_clipped() -> None:
 
 
 def test_a_batchs_loss_is_the_weighted_sum_over_its_rows() -> None:
-    rows, router = token_rows(6), model().eval()
-    each = [batch_loss(router, rows.batch(np.array([row])), "kl").item() for row in range(6)]
-    assert batch_loss(router, rows.batch(np.arange(6)), "kl").item() == pytest.approx(sum(each), rel=1e-5)
-    assert batch_loss(router, rows.batch(np.arange(6), counts=False), "kl").item() == 0.0
+    rows, router, config = token_rows(6), model().eval(), TrainingConfig()
+    each = [batch_loss(router, rows.batch(np.array([row])), config).item() for row in range(6)]
+    assert batch_loss(router, rows.batch(np.arange(6)), config).item() == pytest.approx(sum(each), rel=1e-5)
+    assert batch_loss(router, rows.batch(np.arange(6), counts=False), config).item() == 0.0
+
+
+# Precision
+
+
+def test_passes_in_bfloat16_train_weights_that_stay_in_float32() -> None:
+    config = TrainingConfig(learning_rate=1e-2, epochs=6, batch_size=16, mixed_precision=True)
+    rows, unseen = token_rows(128), token_rows(64, seed=1)
+    router, losses = distilled(config, rows)
+    assert losses[-1] < losses[0] / 5
+    assert {parameter.dtype for parameter in router.parameters()} == {torch.float32}
+    mixed_QM = logits_of(router, unseen, config)
+    full_QM = logits_of(router, unseen, config.model_copy(update={"mixed_precision": False}))
+    assert (mixed_QM.argmax(axis=1) == unseen.label_QM.argmax(axis=1)).mean() > 0.95
+    assert 0 < np.abs(mixed_QM - full_QM).max() < 0.1, "bfloat16 has eight bits where float32 has 24"
+
+
+def test_a_cpu_computes_in_float32_unless_it_is_told_otherwise() -> None:
+    rows, router = token_rows(17), model()
+    unsaid, full = (logits_of(router, rows, TrainingConfig(mixed_precision=setting)) for setting in (None, False))
+    np.testing.assert_array_equal(unsaid, full)
 
 
 # The learning rate

@@ -21,11 +21,13 @@ from zooter_ray.artifacts import Unit
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import StageError
+from zooter_ray.progress import new_console
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.directory import read_card
 from zooter_ray.router.model import last_linear
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.stages import labeling, training
+from zooter_ray.stages.training import features
 from zooter_ray.stages.training.worker import router_at_start
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
@@ -101,12 +103,17 @@ def test_a_run_can_be_repeated_to_the_bit(one_worker: tuple[Path, Unit], console
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_the_head_of_a_frozen_encoder_learns_from_embeddings_that_were_made_once(
+def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     one_worker: tuple[Path, Unit], console: Console
 ) -> None:
     folder, _ = one_worker
     settings = {"pooling": "mean", "hidden": 8, "head_start": "mean_label", "epochs": 20, "learning_rate": 0.05}
-    unit = distilled(folder, console, "frozen", frozen=True, **settings)
+    first, second = (new_console(io.StringIO(), width=120) for _ in range(2))
+    unit = distilled(folder, first, "frozen", frozen=True, **settings)
+    other = distilled(folder, second, "frozen", frozen=True, epochs=1)
+    assert other.path != unit.path
+    assert "embedding queries: 41/41" in cast("io.StringIO", first.file).getvalue()
+    assert "embedding queries" not in cast("io.StringIO", second.file).getvalue()
     card = read_card(unit.path)
     assert card.validation["validation_value"] == 1.0
     assert card.calibration is not None
@@ -123,6 +130,19 @@ def test_the_head_of_a_frozen_encoder_learns_from_embeddings_that_were_made_once
     assert all(np.array_equal(encoder[name], backbone[name]) for name in kept)
     routed = RouterPredictor(unit.path)(["sum of 7", "name of 12"])
     assert [card.experts[choice] for choice in routed.argmax(axis=1)] == ["adder", "namer"]
+
+
+def test_features_depend_on_what_is_read_and_on_nothing_else() -> None:
+    config = TrainingConfig(frozen=True)
+    ids = pa.table({"token_ids": pa.array([[1, 2], [3]], pa.list_(pa.int32()))})
+
+    def fingerprint(tokens: pa.Table = ids, **changed: Any) -> str:
+        return features.unit(tokens, config.model_copy(update=changed), "05_router", "run").fingerprint
+
+    assert fingerprint(learning_rate=1.0, hidden=8, epochs=9, seed=3) == fingerprint()
+    others = [{"layers": 4}, {"backbone": "xlm-roberta-base"}, {"max_length": 8}, {"truncation_side": "left"}]
+    moved = pa.table({"token_ids": pa.array([[1], [2, 3]], pa.list_(pa.int32()))})
+    assert len({fingerprint(), fingerprint(moved), *(fingerprint(**other) for other in others)}) == 6
 
 
 def test_the_best_epoch_is_kept_and_training_ends_when_none_is_better_for_as_long_as_patience_lasts(

@@ -60,7 +60,7 @@ def search(folder: Path, **tuning_settings: Any) -> TuneConfig:
     if not backbone.exists():
         save_bert(backbone, 2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     training = {"backbone": str(backbone), "epochs": 3, "batch_size": 8, "max_length": 16, "max_failures": 0}
-    labeling = {"temperature": 0.5, "validation_share": 0.3}
+    labeling = {"temperature": 0.5, "validation_share": 0.3, "tagger": {"kind": "clusters", "clusters": 2}}
     settings = {"space": {"training.learning_rate": [GOOD, BAD]}, "concurrent": 2, **tuning_settings}
     return TuneConfig.model_validate(
         {"ray": {"num_cpus": 8}, "labeling": labeling, "training": training, "tuning": settings}
@@ -127,6 +127,11 @@ def test_the_better_learning_rate_is_found(searched: Searched) -> None:
     assert len(trials[0]["epochs"]) == 3
 
 
+def test_queries_without_tags_get_them_once_for_all_trials(searched: Searched) -> None:
+    assert searched.shown.getvalue().count("embedding for clusters: 61/61") == 1
+    assert {len(tags) for tags in read_outcomes(str(searched.directory / "outcomes.parquet")).tags} == {1}
+
+
 def test_the_end_leaves_no_process_and_nothing_of_ray_taken(searched: Searched) -> None:
     assert searched.left_behind == []
     assert searched.handler_is_back, "Ctrl-C means again what it meant before"
@@ -136,6 +141,7 @@ def test_the_router_that_is_kept_is_the_best_trials_and_the_only_one(searched: S
     (weights,) = searched.directory.rglob("*.safetensors")
     assert weights.parent == searched.directory / "router"
     assert not list(searched.directory.rglob("*.pt"))
+    assert not (searched.directory / "shared").exists()
     best = json.loads((searched.directory / "trials.json").read_text())["trials"][0]
     predictor = RouterPredictor(weights.parent)
     rows = rows_of(read_outcomes(searched.outcomes), "validation", searched.config.labeling)

@@ -49,6 +49,9 @@ class TrainingConfig(Config):
     rows_per_pass: int | None = Field(
         None, ge=1, description="rows that a worker computes at once; a step of more accumulates gradients; null: all"
     )
+    mixed_precision: bool | None = Field(
+        None, description="compute passes in bfloat16, weights stay in float32; null: on GPUs that have bfloat16"
+    )
     bucket_steps: int = Field(16, ge=1, description="steps whose rows are drawn together and dealt out by length")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     keep: Literal["validation_loss", "validation_value", "last"] = Field(

@@ -72,34 +72,43 @@ def _accumulate(
     for number, part in enumerate(parts, 1):
         waits = isinstance(model, DistributedDataParallel) and number < len(parts)
         with cast("DistributedDataParallel", model).no_sync() if waits else contextlib.nullcontext():
-            loss_sum = batch_loss(model, share(rows, part, rank, world_size), config.loss)
+            loss_sum = batch_loss(model, share(rows, part, rank, world_size), config)
             torch.autograd.backward(loss_sum * scale)
         total += loss_sum.item()
     return total
 
 
 @torch.inference_mode()
-def logits_of(model: nn.Module, rows: TokenRows, batch_size: int, rank: int = 0, world_size: int = 1) -> np.ndarray:
+def logits_of(
+    model: nn.Module, rows: TokenRows, config: TrainingConfig, rank: int = 0, world_size: int = 1
+) -> np.ndarray:
     """Logits (Q, M) of this worker's share of the rows; 0 in the others, so that the sum over workers is whole."""
     model.eval()
     result_QM = np.zeros(rows.label_QM.shape)
-    for step in steps(rows.lengths, batch_size, bucket_steps=len(rows), seed=0, epoch=0):
+    for step in steps(rows.lengths, config.batch_size, bucket_steps=len(rows), seed=0, epoch=0):
         mine = step[rank::world_size]
         if len(mine):
-            result_QM[mine] = _logits(model, rows.batch(mine)).cpu().numpy()
+            result_QM[mine] = _logits(model, rows.batch(mine), config).cpu().numpy()
     return result_QM
 
 
-def batch_loss(model: nn.Module, batch: Batch, loss: str) -> torch.Tensor:
+def batch_loss(model: nn.Module, batch: Batch, config: TrainingConfig) -> torch.Tensor:
     """Weighted sum of the loss over a batch's rows."""
-    logits_BM = _logits(model, batch)
+    logits_BM = _logits(model, batch, config)
     batch = batch.to(logits_BM.device)
-    return (LOSSES[loss](logits_BM, batch.label_BM) * batch.weight_B).sum()
+    return (LOSSES[config.loss](logits_BM, batch.label_BM) * batch.weight_B).sum()
 
 
-def _logits(model: nn.Module, batch: Batch) -> torch.Tensor:
-    """Logits (B, M) in single precision; bfloat16 inside where there is a GPU."""
+def _logits(model: nn.Module, batch: Batch, config: TrainingConfig) -> torch.Tensor:
+    """Logits (B, M) in single precision, whatever is inside."""
     device = next(model.parameters()).device
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=_in_bfloat16(config, device)):
         logits_BM: torch.Tensor = model(**batch.to(device).inputs).logits
     return logits_BM.float()
+
+
+def _in_bfloat16(config: TrainingConfig, device: torch.device) -> bool:
+    """As `mixed_precision` says; unsaid, where a GPU has bfloat16 of its own: emulated, it is slower than float32."""
+    if config.mixed_precision is not None:
+        return config.mixed_precision
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

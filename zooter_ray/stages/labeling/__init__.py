@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest
+from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest, write_table
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import DataError
 from zooter_ray.labels import label_table
@@ -26,7 +26,7 @@ from zooter_ray.stages.labeling import joining, smoothing
 from zooter_ray.stages.labeling.rows import Pool
 from zooter_ray.stages.labeling.tagging import with_tags
 
-__all__ = ["STAGE", "run", "run_on_outcomes", "units"]
+__all__ = ["STAGE", "run", "run_on_outcomes", "tag_file", "units"]
 
 STAGE = "04_labels"
 
@@ -93,16 +93,13 @@ def run_on_outcomes(
 ) -> tuple[Unit, Outcomes]:
     """Label an outcomes file instead of a run's rewards; rows of its split `eval` are held out.
 
-    A source that all rows share says nothing of a row, and is no tag.
-
     Raises:
         DataError: for a bad file, or one whose rows are all held out.
     """
     outcomes = read_outcomes(outcomes_path)
     if "train" not in outcomes.splits:
         raise DataError(f"{outcomes_path}: the `split` of every row is eval, so there is nothing to learn from")
-    if len(set(outcomes.sources)) == 1:
-        config = config.model_copy(update={"source_as_tag": False})
+    config = for_sources(config, outcomes)
     if config.prefer_metrics:
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
@@ -119,6 +116,19 @@ def run_on_outcomes(
         track(_commit(table, labels), table.num_rows, "labeling", console)
         write_manifest(labels, len(outcomes.query_ids), table.num_rows, {}, {"experts": outcomes.experts})
     return labels, outcomes
+
+
+def tag_file(outcomes_path: str, config: LabelingConfig, console: Console) -> None:
+    """Write the tags of `config.tagger` into an outcomes file (Parquet), once for all labels of it."""
+    outcomes = read_outcomes(outcomes_path)
+    tagged = with_tags(outcomes, for_sources(config, outcomes), console)
+    if tagged is not outcomes:
+        write_table(outcomes_path, outcomes_table(tagged))
+
+
+def for_sources(config: LabelingConfig, outcomes: Outcomes) -> LabelingConfig:
+    """The settings for these outcomes: a source that all rows share says nothing of a row, and is no tag."""
+    return config if len(set(outcomes.sources)) > 1 else config.model_copy(update={"source_as_tag": False})
 
 
 def _commit(table: pa.Table, labels: Unit, rows_per_file: int = 8192) -> Iterator[int]:

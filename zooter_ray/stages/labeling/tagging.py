@@ -8,7 +8,6 @@ from rich.console import Console
 from zooter_ray.clusters import cluster_centres, cluster_tags
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.queries import ClustersTagger
-from zooter_ray.embedding import Embedder
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.progress import map_rows
@@ -23,6 +22,8 @@ def with_tags(outcomes: Outcomes, config: LabelingConfig, console: Console) -> O
     bare = [] if config.source_as_tag else [row for row, tags in enumerate(outcomes.tags) if not tags]
     if not isinstance(tagger, ClustersTagger) or not bare:
         return outcomes
+    from zooter_ray.embedding import Embedder  # torch takes seconds to import, and this stage's tasks need none
+
     embed = Embedder(tagger.embedder, tagger.max_length)
     embeddings_QD = map_rows(embed, [outcomes.queries[row] for row in bare], "embedding for clusters", console)
     share = tagger.fitted_on / len(bare)

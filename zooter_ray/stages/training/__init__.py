@@ -43,7 +43,7 @@ from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages.reasons import reason_of
-from zooter_ray.stages.training.features import with_features
+from zooter_ray.stages.training import features
 from zooter_ray.stages.training.publishing import publish
 from zooter_ray.stages.training.worker import Figures, train_worker
 from zooter_ray.timing import Stopwatch
@@ -73,8 +73,11 @@ def run(
     console: Console,
     same_weights: Mapping[str, str] | None = None,
     callbacks: Sequence[ray.train.UserCallback] = (),
+    shared: str | None = None,
 ) -> Unit:
     """Distil the router, if the unit is not complete; Ray Train tells `callbacks` of every epoch.
+
+    A frozen encoder's features are left in the run directory, or in the directory `shared`, for other heads.
 
     Raises:
         StageError: if there is nothing to train on or to validate with.
@@ -91,7 +94,8 @@ def run(
     if config.onnx:
         check_exportable(config, experts)
     if config.frozen:
-        tokens = with_features(tokens, config, experts, tokenizer.pad_token_id, console)
+        made = features.unit(tokens, config, STAGE, shared or run_dir)
+        tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, made, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     checkpoint, epochs = fit(config, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
     card = RouterCard(

@@ -1,13 +1,17 @@
-"""Embeddings of a frozen encoder, computed once for all rows by Ray Data."""
+"""Embeddings of a frozen encoder, computed once for all rows by Ray Data, and kept for other heads over them."""
 
+import hashlib
+import posixpath
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import torch
 from rich.console import Console
 
+from zooter_ray.artifacts import Unit, file_system, is_complete, make_unit, write_manifest, write_table
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
@@ -16,28 +20,50 @@ from zooter_ray.router.model import new_router, pooled
 from zooter_ray.stages.blocks import in_actors
 
 ROWS_TOGETHER = 256
+READS = ("backbone", "layers", "max_length", "truncation_side")  # the settings that features depend on
+FEATURES_FILE = "features.parquet"
+FEATURES = pa.schema([TOKENS.field("features")])
 
 
 class Pool:
-    """Adds the pooled states of an encoder to rows of TOKENS; loads it once."""
+    """The pooled states of an encoder for rows of token ids; loads it once."""
 
     def __init__(self, config: TrainingConfig, experts: list[str], pad_token_id: int) -> None:
         self.router = new_router(config, experts).to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pad_token_id = pad_token_id
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        """The rows with their features."""
+        """Features by the number of the row."""
         features_QD = pooled(self.router, rows["token_ids"].to_pylist(), self.pad_token_id)
-        column = rows.schema.get_field_index("features")
-        return rows.set_column(column, TOKENS.field("features"), pa.array(features_QD.tolist(), pa.list_(pa.float32())))
+        return pa.table([rows["row"], pa.array(features_QD.tolist(), FEATURES.field(0).type)], ["row", "features"])
+
+
+def unit(tokens: pa.Table, config: TrainingConfig, stage: str, directory: str) -> Unit:
+    """The unit of these rows' features, whatever is learned from them."""
+    ids = tokens["token_ids"].combine_chunks()
+    read = hashlib.sha256(ids.offsets.to_numpy().tobytes() + ids.flatten().to_numpy().tobytes()).hexdigest()
+    return make_unit(directory, stage, "features", {**{name: getattr(config, name) for name in READS}, "read": read})
 
 
 def with_features(
+    tokens: pa.Table, config: TrainingConfig, experts: list[str], pad_token_id: int, features: Unit, console: Console
+) -> pa.Table:
+    """Rows of TOKENS with the features that the head is trained on, which are made if the unit is not complete."""
+    file = posixpath.join(features.path, FEATURES_FILE)
+    if not is_complete(features):
+        write_table(file, embedded(tokens, config, experts, pad_token_id, console))
+        write_manifest(features, tokens.num_rows, tokens.num_rows, {})
+    fs, path = file_system(file)
+    column = pq.read_table(path, filesystem=fs, schema=FEATURES)["features"]
+    return tokens.set_column(TOKENS.get_field_index("features"), TOKENS.field("features"), column)
+
+
+def embedded(
     tokens: pa.Table, config: TrainingConfig, experts: list[str], pad_token_id: int, console: Console
 ) -> pa.Table:
-    """Rows of TOKENS with the features that the head is trained on, in the same order."""
+    """Rows of FEATURES, in the order of the tokens."""
     local = config.model_copy(update={"backbone": absolute_source(config.backbone)})
-    numbered = tokens.append_column("row", pa.array(np.arange(tokens.num_rows)))
+    numbered = tokens.select(["token_ids"]).append_column("row", pa.array(np.arange(tokens.num_rows)))
     made = ray.data.from_arrow(numbered).repartition(-(-tokens.num_rows // ROWS_TOGETHER)).map_batches(
         Pool, fn_constructor_args=(local, experts, pad_token_id), **in_actors(config.resources, ROWS_TOGETHER)
     )  # fmt: skip
@@ -49,4 +75,4 @@ def with_features(
             yield block.num_rows
 
     track(arriving(), tokens.num_rows, "embedding queries", console)
-    return pa.concat_tables(blocks).sort_by("row").drop_columns(["row"]).cast(TOKENS)
+    return pa.concat_tables(blocks).sort_by("row").select(FEATURES.names).cast(FEATURES)

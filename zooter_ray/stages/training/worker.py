@@ -51,7 +51,7 @@ def train_worker(loop: dict[str, Any]) -> None:
             loss += step_loss
             if rank == 0:
                 queue.put(step_rows)
-        logits_QM = _sum_over_workers(logits_of(model, validation, config.batch_size, rank, world_size))
+        logits_QM = _sum_over_workers(logits_of(model, validation, config, rank, world_size))
         figures = {
             "epoch": epoch + 1,
             "loss": _sum_over_workers(np.array([loss])).item() / float(train.weight_Q.sum()),

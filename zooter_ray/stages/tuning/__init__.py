@@ -77,10 +77,10 @@ def _fit(
 ) -> dict[int, str]:
     """Run Ray Tune; returns why trials failed, by number."""
     by_number = {trial.number: trial for trial in missing}
-    outcomes, tuning = experiment.outcomes, experiment.config.tuning
+    outcomes, shared, tuning = experiment.outcomes, experiment.shared, experiment.config.tuning
 
     def driver(drawn: dict[str, Any]) -> dict[str, float]:
-        return run_trial(by_number[drawn["trial"]], outcomes, distil)
+        return run_trial(by_number[drawn["trial"]], outcomes, shared, distil)
 
     def tell(number: int) -> None:
         prune(experiment)

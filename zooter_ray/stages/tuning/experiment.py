@@ -1,7 +1,8 @@
 """The directory of a search: what is searched over which outcomes, and what is known of each trial.
 
 tuning.json           the settings and a hash of the outcomes, by which the same search is known again
-outcomes.parquet      the outcomes, where every node finds them
+outcomes.parquet      the outcomes, where every node finds them, with the tags that all trials share
+shared/               features of a frozen encoder, until the search ends
 trials/NNNN/          result.json once the trial is done; before that, and of the best so far, its labels and router
 """
 
@@ -51,6 +52,11 @@ class Experiment:
         """The outcomes, where every node finds them."""
         return str(self.directory / OUTCOMES_FILE)
 
+    @property
+    def shared(self) -> str:
+        """What several trials need alike."""
+        return str(self.directory / "shared")
+
     def results(self) -> dict[int, dict[str, Any]]:
         """What is known of the trials that are done, by number."""
         files = {trial.number: Path(trial.directory, RESULT_JSON) for trial in self.trials}
@@ -79,8 +85,9 @@ def prepare(config: TuneConfig, outcomes_path: str, output: str) -> Experiment:
     _check_same(search, directory, outcomes_path)
     if (held := len(list(directory.glob(f"trials/*/{RESULT_JSON}")))) > len(trials):
         raise ArtifactError(f"{directory} holds {held} trials, more than {len(trials)}; choose another --output")
-    write_bytes(str(directory / OUTCOMES_FILE), content)
-    write_json(str(directory / TUNING_JSON), search)
+    if not (directory / TUNING_JSON).exists():
+        write_bytes(str(directory / OUTCOMES_FILE), content)
+        write_json(str(directory / TUNING_JSON), search)
     return Experiment(config, directory, trials)
 
 

@@ -79,6 +79,7 @@ def keep_router(experiment: Experiment, router: str) -> None:
         (target / MANIFEST).unlink()
     for trial in experiment.trials:
         remove_work(trial)
+    shutil.rmtree(experiment.shared, ignore_errors=True)
 
 
 def remove_work(trial: Trial) -> None:

@@ -12,18 +12,18 @@ from zooter_ray.progress import new_console
 from zooter_ray.router.directory import read_card_of
 from zooter_ray.stages.tuning.experiment import RESULT_JSON, Trial
 
-# Settings, an outcomes file, a working directory, where progress goes, callbacks of Ray Train -> the router's unit
+# Settings, outcomes, directories of the trial and of all trials, a console, callbacks of Ray Train -> the router's unit
 Distil = Callable[..., Unit]
 
 
-def run_trial(trial: Trial, outcomes: str, distil: Distil) -> dict[str, float]:
+def run_trial(trial: Trial, outcomes: str, shared: str, distil: Distil) -> dict[str, float]:
     """Distil the trial's router, value it, and write its result; an interrupted one goes on from its last checkpoint.
 
     Raises:
         StageError: if a worker of Ray Train fails.
     """
     started = time.monotonic()
-    router = distil(trial.config, outcomes, trial.directory, new_console(io.StringIO()), [TuneReportCallback()])
+    router = distil(trial.config, outcomes, trial.directory, shared, new_console(io.StringIO()), [TuneReportCallback()])
     validation = read_card_of(router.path).validation
     figures = {
         "validation_value": validation["validation_value"],
