@@ -110,8 +110,9 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     settings = {"pooling": "mean", "hidden": 8, "head_start": "mean_label", "epochs": 20, "learning_rate": 0.05}
     first, second = (new_console(io.StringIO(), width=120) for _ in range(2))
     unit = distilled(folder, first, "frozen", frozen=True, **settings)
-    other = distilled(folder, second, "frozen", frozen=True, epochs=1)
+    other = distilled(folder, second, "frozen", frozen=True, epochs=1, min_steps=9)
     assert other.path != unit.path
+    assert len(read_card(other.path).validation["epochs"]) == 3, "of four steps each: there are 28 rows, eight a step"
     assert "embedding queries: 41/41" in cast("io.StringIO", first.file).getvalue()
     assert "embedding queries" not in cast("io.StringIO", second.file).getvalue()
     card = read_card(unit.path)

@@ -45,6 +45,9 @@ class TrainingConfig(Config):
     weight_decay: float = Field(0.01, ge=0)
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of a step's gradient; null: no clipping")
     epochs: int = Field(3, ge=1)
+    min_steps: int | None = Field(
+        None, ge=1, description="more epochs are added until so many steps are made, which few rows need; null: none"
+    )
     batch_size: int = Field(32, ge=1, description="rows per step over all workers together")
     rows_per_pass: int | None = Field(
         None, ge=1, description="rows that a worker computes at once; a step of more accumulates gradients; null: all"
@@ -75,6 +78,11 @@ class TrainingConfig(Config):
     max_failures: int = Field(3, ge=0, description="worker failures that are survived from the last checkpoint")
     token_env: str | None = None
     resources: StageResources = Field(default_factory=StageResources)
+
+    def for_rows(self, rows: int) -> Self:
+        """The settings for so many training rows: with the epochs that `min_steps` adds."""
+        steps_per_epoch = -(-max(rows, 1) // self.batch_size)
+        return self.model_copy(update={"epochs": max(self.epochs, -(-(self.min_steps or 0) // steps_per_epoch))})
 
     @model_validator(mode="before")
     @classmethod

@@ -190,7 +190,8 @@ def reading_line(
 
 def training_line(planner: Planner) -> Line:
     """The router's distillation; bf16 by autocast on a GPU, fp32 on a CPU. A frozen encoder reads each query once."""
-    config, work = planner.config.training, planner.workload
+    work = planner.workload
+    config = planner.config.training.for_rows(round(work.train))
     held = planner.replicas("training", config.resources)
     replica = router_replica(planner, "training", HALF if config.resources.num_gpus else 4.0, config.resources)
     tokens = min(work.query_tokens, config.max_length)

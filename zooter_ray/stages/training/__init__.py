@@ -97,7 +97,8 @@ def run(
         made = features.unit(tokens, config, STAGE, shared or run_dir)
         tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, made, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
-    checkpoint, epochs = fit(config, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
+    whole = config.for_rows(rows)
+    checkpoint, epochs = fit(whole, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
     card = RouterCard(
         experts=experts,
         loss=config.loss,
