@@ -1,12 +1,14 @@
 """What a config is worth: on held-out files over several seeds, or by cross-validation on the training file alone.
 
 python benchmarks/quality.py folds --config jobs/configs/routerdc.yaml --train $D/train.jsonl.gz --folds 5
+python benchmarks/quality.py folds --config jobs/configs/routerdc.yaml --train $D/train.jsonl.gz --folds 2 --rows 600
 python benchmarks/quality.py tasks --config jobs/configs/routerdc.yaml --train $D/train.jsonl.gz
 python benchmarks/quality.py seeds --config jobs/configs/routerdc.yaml --train $D/train.jsonl.gz \\
   --test $D/dev.jsonl.gz $D/ood_dev.jsonl.gz --seeds 0 1 2 3 4
 
 where D=$ZOOTER_PUBLIC_DATA/routerdc. Settings are chosen by `folds` and `tasks` (each source is held out in turn: how a
-router fares on a task that it has not seen), which never look at a held-out file. Each line is in percent, a mean over
+router fares on a task that it has not seen), which never look at a held-out file; `--rows` draws so many of the rows
+that are left to train on: how a router fares with few outcomes. Each line is in percent, a mean over
 sources; the best single expert and the best expert per source are those of the training rows. Intervals are of the
 difference to the best single expert, paired by query, 95%.
 """
@@ -103,12 +105,20 @@ def of_seed(config: DistillConfig, seed: int) -> DistillConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"seed": seed})})
 
 
-def cross_validated(config: DistillConfig, train: Outcomes, how: str, folds: int) -> None:
-    """Distil on all but a part of the rows, in turn, and test on that part."""
+def drawn(outcomes: Outcomes, rows: int | None) -> Outcomes:
+    """So many of the rows, or all."""
+    if rows is None:
+        return outcomes
+    chosen = np.random.default_rng(0).permutation(len(outcomes.queries)) < rows
+    return outcomes.rows(chosen)
+
+
+def cross_validated(config: DistillConfig, train: Outcomes, how: str, folds: int, rows: int | None) -> None:
+    """Distil on all but a part of the rows, or so many of these, in turn, and test on that part."""
     names = ("best single", "best per source", "router")
     value = {name: np.zeros(len(train.queries)) for name in names}
     for out_Q in held_out(train, how, folds):
-        rest, part = train.rows(~out_Q), train.rows(out_Q)
+        rest, part = drawn(train.rows(~out_Q), rows), train.rows(out_Q)
         (router_Q,) = routed(config, rest, [part])
         for name, choice_Q in {**baselines(rest, part), "router": router_Q}.items():
             value[name][out_Q] = earned(part, choice_Q)
@@ -126,12 +136,13 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", default=[])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--rows", type=int, help="train on so many of the rows that are not held out; default: all")
     arguments = parser.parse_args()
     config, train = load_distill_config(arguments.config, arguments.set), read_outcomes(arguments.train)
     if arguments.how == "seeds":
         over_seeds(config, train, arguments.test, arguments.seeds)
     else:
-        cross_validated(config, train, arguments.how, arguments.folds)
+        cross_validated(config, train, arguments.how, arguments.folds, arguments.rows)
 
 
 if __name__ == "__main__":

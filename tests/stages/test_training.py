@@ -103,9 +103,7 @@ def test_a_run_can_be_repeated_to_the_bit(one_worker: tuple[Path, Unit], console
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
-    one_worker: tuple[Path, Unit], console: Console
-) -> None:
+def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(one_worker: tuple[Path, Unit]) -> None:
     folder, _ = one_worker
     settings = {"pooling": "mean", "hidden": 8, "head_start": "mean_label", "epochs": 20, "learning_rate": 0.05}
     first, second = (new_console(io.StringIO(), width=120) for _ in range(2))
@@ -113,8 +111,10 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     other = distilled(folder, second, "frozen", frozen=True, epochs=1, min_steps=9)
     assert other.path != unit.path
     assert len(read_card(other.path).validation["epochs"]) == 3, "of four steps each: there are 28 rows, eight a step"
-    assert "embedding queries: 41/41" in cast("io.StringIO", first.file).getvalue()
-    assert "embedding queries" not in cast("io.StringIO", second.file).getvalue()
+    told, told_then = (cast("io.StringIO", console.file).getvalue() for console in (first, second))
+    assert "embedding queries: 41/41" in told
+    assert "28 rows make 12 steps" in told_then
+    assert "embedding queries" not in told_then
     card = read_card(unit.path)
     assert card.validation["validation_value"] == 1.0
     assert card.calibration is not None

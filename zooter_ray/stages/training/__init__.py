@@ -37,7 +37,7 @@ from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import map_rows, track
 from zooter_ray.resources import training_kwargs
-from zooter_ray.router.data import tokenise
+from zooter_ray.router.data import steps_per_epoch, tokenise
 from zooter_ray.router.directory import BASELINES_FILE, RouterCard
 from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
@@ -56,6 +56,7 @@ KEPT = {
     "validation_value": ("validation_value", "max"),
     "last": ("epoch", "max"),
 }
+FEW_STEPS = 80  # routers that made 12 to 46 steps earned less than the best single expert: benchmarks/quality.md
 POLL_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
 
 
@@ -98,6 +99,7 @@ def run(
         tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, made, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     whole = config.for_rows(rows)
+    tell_of_few_steps(whole, rows, console)
     checkpoint, epochs = fit(whole, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
     card = RouterCard(
         experts=experts,
@@ -142,6 +144,13 @@ def learned_rows(tokens: pa.Table, experts: int) -> int:
             "to train and one to validate); give more outcomes, or another labeling.validation_share"
         )
     return counts["train"]
+
+
+def tell_of_few_steps(config: TrainingConfig, rows: int, console: Console) -> None:
+    """Say so, if training is over before a router can learn."""
+    if (steps := config.epochs * steps_per_epoch(rows, config.batch_size)) < FEW_STEPS:
+        told = f"{rows} rows make {steps} steps, which may teach a router too little; training.min_steps adds epochs"
+        console.print(told, highlight=False, soft_wrap=True)
 
 
 def kept_epoch(epochs: list[Figures], keep: str) -> Figures:
