@@ -140,7 +140,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config, train = load_distill_config(arguments.config, arguments.set), read_outcomes(arguments.train)
     if arguments.how == "seeds":
-        over_seeds(config, train, arguments.test, arguments.seeds)
+        over_seeds(config, drawn(train, arguments.rows), arguments.test, arguments.seeds)
     else:
         cross_validated(config, train, arguments.how, arguments.folds, arguments.rows)
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.labels import (
+    beta_of,
     enhance,
     has_preference,
     label_table,
@@ -272,6 +273,20 @@ def test_the_label_table_holds_outcomes_and_labels() -> None:
     np.testing.assert_array_equal(table["costs"].to_pylist(), given_rows.costs_QM)
     np.testing.assert_allclose(table["label"].to_pylist(), sample_labels(given_rows.rewards_QM, 2.0))
     assert all(table["has_preference"].to_pylist())
+
+
+def test_beta_falls_with_the_rows_that_teach() -> None:
+    config = LabelingConfig(beta=0.8, beta_rows=8)
+    assert [beta_of(config, rows) for rows in (0, 2, 8, 100)] == [0.0, 0.2, 0.8, 0.8]
+    assert beta_of(LabelingConfig(beta=0.8), 2) == 0.8
+    rewards_QM = logs((1, 3), (3, 1), (1, 1))  # the last teaches nothing
+    given_rows = replace(outcomes(3, ["train"] * 3), rewards_QM=rewards_QM, tags=[["maths"]] * 3)
+    first, second, third = label_table(given_rows, LabelingConfig(beta=0.8, beta_rows=8, validation_share=0.01))[
+        "label"
+    ]
+    assert first.as_py() == pytest.approx([0.2 * 0.25 + 0.8 * 0.5, 0.2 * 0.75 + 0.8 * 0.5])
+    assert second.as_py() == pytest.approx([0.55, 0.45])
+    assert third.as_py() == pytest.approx([0.5, 0.5])
 
 
 def test_a_source_may_smooth_labels_as_one_more_tag() -> None:

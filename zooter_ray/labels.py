@@ -111,9 +111,15 @@ def with_validation(outcomes: Outcomes, config: LabelingConfig) -> Outcomes:
     return replace(outcomes, splits=splits)
 
 
+def beta_of(config: LabelingConfig, rows: int) -> float:
+    """beta where so many rows teach: the fewer, the more often each is seen, and its sample label learned by heart."""
+    return config.beta if config.beta_rows is None else config.beta * min(1.0, rows / config.beta_rows)
+
+
 def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
+    config = config.model_copy(update={"beta": beta_of(config, int(teaches(split).sum()))})
     scaled = replace(split, rewards_QM=on_one_scale(split)) if config.standardise else split
     means = tag_means(training_partials(scaled, config), config.prior_rows)
     return labelled(split, soft_labels(scaled, means, config))

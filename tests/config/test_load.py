@@ -273,9 +273,9 @@ def test_the_tags_of_a_column_need_a_column(path: Path) -> None:
     assert load_config(path, ["queries.tagger.kind=column", "queries.sources.0.tags_column=tags"])
 
 
-@pytest.mark.parametrize("setting", ["prefer_metrics", "standardise"])
+@pytest.mark.parametrize("setting", ["prefer_metrics=true", "standardise=true", "beta_rows=100"])
 def test_settings_for_outcomes_files_are_refused_in_a_run(path: Path, setting: str) -> None:
-    assert f"labeling.{setting} is for outcomes files" in refused(path, f"labeling.{setting}=true")
+    assert f"labeling.{setting.partition('=')[0]} is for outcomes files" in refused(path, f"labeling.{setting}")
 
 
 # Bad files

@@ -55,6 +55,11 @@ def test_a_frozen_encoder_reads_every_training_query_once() -> None:
     assert frozen.flops == pytest.approx(trained.flops / 15)  # five epochs of forward and backward
 
 
+def test_few_rows_are_read_in_the_epochs_that_a_least_number_of_steps_adds() -> None:
+    settings = ("training.batch_size=40", "training.min_steps=100")  # 400 rows make ten steps an epoch
+    assert line(plan(paper(*settings)), "router").rows == 10 * 1000 * 0.8 * 0.5
+
+
 def test_layers_that_are_left_out_cost_nothing() -> None:
     whole, half = (line(plan(paper(*more)), "router") for more in ((), ("training.layers=6",)))
     assert half.flops == pytest.approx(whole.flops / 2)

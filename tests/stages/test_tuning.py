@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow.parquet as pq
 import pytest
 import ray
 import ray.train
@@ -28,7 +29,9 @@ from zooter_ray.errors import ArtifactError, DataError, StageError
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.progress import new_console
 from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.stages import tuning
 from zooter_ray.stages.reasons import reason_of
+from zooter_ray.stages.tuning import conclude
 from zooter_ray.stages.tuning.value import rows_of
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
@@ -104,11 +107,20 @@ class Searched:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.directory, self.shown = folder, folder / "search", io.StringIO()
-        self.config, self.outcomes = search(folder), write_outcomes(folder / "outcomes.jsonl")
+        config, self.outcomes = search(folder), write_outcomes(folder / "outcomes.jsonl")
+        head_alone = config.training.model_copy(update={"frozen": True, "pooling": "mean"})
+        self.config = config.model_copy(update={"training": head_alone})
         before, handler = at_work(), signal.getsignal(signal.SIGINT)
-        pipeline.tune(self.outcomes, str(self.directory), self.config, new_console(self.shown, width=120))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tuning, "conclude", self.look_and_conclude)
+            pipeline.tune(self.outcomes, str(self.directory), self.config, new_console(self.shown, width=120))
         self.left_behind = left_behind(before)
         self.handler_is_back = signal.getsignal(signal.SIGINT) is handler
+
+    def look_and_conclude(self, *arguments: Any) -> None:
+        """What the trials have shared is gone afterwards."""
+        self.features = list((self.directory / "shared").rglob("features.parquet"))
+        conclude(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +139,9 @@ def test_the_better_learning_rate_is_found(searched: Searched) -> None:
     assert len(trials[0]["epochs"]) == 3
 
 
-def test_queries_without_tags_get_them_once_for_all_trials(searched: Searched) -> None:
+def test_trials_share_tags_and_embeddings(searched: Searched) -> None:
     assert searched.shown.getvalue().count("embedding for clusters: 61/61") == 1
+    assert [len(pq.read_table(features)) for features in searched.features] == [61]
     assert {len(tags) for tags in read_outcomes(str(searched.directory / "outcomes.parquet")).tags} == {1}
 
 
@@ -154,9 +167,11 @@ def test_the_router_that_is_kept_is_the_best_trials_and_the_only_one(searched: S
 
 
 def test_a_finished_search_prints_its_table_again_and_runs_nothing(searched: Searched) -> None:
-    before, shown = results(searched.directory), io.StringIO()
+    tagged = searched.directory / "outcomes.parquet"
+    before, shown, written = results(searched.directory), io.StringIO(), tagged.stat().st_mtime_ns
     pipeline.tune(searched.outcomes, str(searched.directory), searched.config, new_console(shown, width=120))
     assert results(searched.directory) == before
+    assert tagged.stat().st_mtime_ns == written
     table = searched.shown.getvalue()
     assert shown.getvalue() in table
     assert (searched.directory / "router" / "zooter.json").exists()

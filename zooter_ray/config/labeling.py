@@ -24,6 +24,9 @@ class LabelingConfig(Config):
     )
     temperature: float = Field(1.0, gt=0, description="T in softmax(rewards / T)")
     beta: float = Field(0.3, ge=0, le=1, description="weight of the sample label against the tag label")
+    beta_rows: int | None = Field(
+        None, ge=1, description="beta falls in proportion where fewer rows of an outcomes file teach; null: never"
+    )
     smooth: Literal["labels", "rewards"] = Field(
         "labels", description="what is averaged over a tag: the sample labels, as in the paper, or the rewards"
     )

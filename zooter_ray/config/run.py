@@ -64,6 +64,8 @@ class RunConfig(Config):
             )
         if self.labeling.standardise:
             raise ValueError("labeling.standardise is for outcomes files; labeling.reward_weights standardises rewards")
+        if self.labeling.beta_rows is not None:
+            raise ValueError("labeling.beta_rows is for outcomes files; set labeling.beta")
         return self
 
     @model_validator(mode="after")

@@ -46,14 +46,16 @@ class TrainingConfig(Config):
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of a step's gradient; null: no clipping")
     epochs: int = Field(3, ge=1)
     min_steps: int | None = Field(
-        None, ge=1, description="more epochs are added until so many steps are made, which few rows need; null: none"
+        None,
+        ge=1,
+        description="few rows are gone over in more epochs, until so many steps are made; patience may end it",
     )
     batch_size: int = Field(32, ge=1, description="rows per step over all workers together")
     rows_per_pass: int | None = Field(
         None, ge=1, description="rows that a worker computes at once; a step of more accumulates gradients; null: all"
     )
     mixed_precision: bool | None = Field(
-        None, description="compute passes in bfloat16, weights stay in float32; null: on GPUs that have bfloat16"
+        None, description="train in bfloat16, with weights in float32; null: on GPUs that have bfloat16"
     )
     bucket_steps: int = Field(16, ge=1, description="steps whose rows are drawn together and dealt out by length")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")

@@ -22,7 +22,7 @@ NOT_SEARCHED = {
     "training.seed": "tuning.seeds averages over seeds instead",
     "training.embedder": "no router depends on it",
 }
-CHANGE_THE_LOSS = ("labeling.temperature", "labeling.beta", "training.loss")
+CHANGE_THE_LOSS = ("labeling.temperature", "labeling.beta", "labeling.beta_rows", "training.loss")
 REPEATS = 100  # draws in a row that were there before, after which a space counts as used up
 
 

@@ -189,11 +189,12 @@ def reading_line(
 
 
 def training_line(planner: Planner) -> Line:
-    """The router's distillation; bf16 by autocast on a GPU, fp32 on a CPU. A frozen encoder reads each query once."""
+    """The router's distillation, in mixed precision on GPUs if it may be. A frozen encoder reads each query once."""
     work = planner.workload
     config = planner.config.training.for_rows(round(work.train))
     held = planner.replicas("training", config.resources)
-    replica = router_replica(planner, "training", HALF if config.resources.num_gpus else 4.0, config.resources)
+    mixed = bool(config.resources.num_gpus) if config.mixed_precision is None else config.mixed_precision
+    replica = router_replica(planner, "training", HALF if mixed else 4.0, config.resources)
     tokens = min(work.query_tokens, config.max_length)
     if config.frozen:
         embedded = reading(replica, work.train / held[0], tokens, QUERIES_TOGETHER)

@@ -104,9 +104,9 @@ def run_on_outcomes(
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
     pq.write_table(outcomes_table(outcomes), sink)
-    names = ("temperature", "beta", "smooth", "source_as_tag", "prior_rows", "standardise", "validation_share", "seed")
+    names = ("temperature", "beta", "beta_rows", "smooth", "source_as_tag", "prior_rows", "standardise")
     settings = {
-        **{name: getattr(config, name) for name in names},
+        **{name: getattr(config, name) for name in (*names, "validation_share", "seed")},
         "tagger": None if config.tagger is None else config.tagger.identity(),
         "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),
     }
@@ -119,7 +119,7 @@ def run_on_outcomes(
 
 
 def tag_file(outcomes_path: str, config: LabelingConfig, console: Console) -> None:
-    """Write the tags of `config.tagger` into an outcomes file (Parquet), once for all labels of it."""
+    """Give the queries of an outcomes file (Parquet) that nothing smooths their tags, once for all labels of them."""
     outcomes = read_outcomes(outcomes_path)
     tagged = with_tags(outcomes, for_sources(config, outcomes), console)
     if tagged is not outcomes:

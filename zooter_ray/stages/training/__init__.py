@@ -56,7 +56,7 @@ KEPT = {
     "validation_value": ("validation_value", "max"),
     "last": ("epoch", "max"),
 }
-FEW_STEPS = 80  # routers that made 12 to 46 steps earned less than the best single expert: benchmarks/quality.md
+FEW_STEPS = 50  # routers that made 12 to 46 steps earned less than the best single expert: benchmarks/quality.md
 POLL_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
 
 
@@ -95,8 +95,8 @@ def run(
     if config.onnx:
         check_exportable(config, experts)
     if config.frozen:
-        made = features.unit(tokens, config, STAGE, shared or run_dir)
-        tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, made, console)
+        held = features.unit(tokens, config, STAGE, shared or run_dir)
+        tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, held, console)
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     whole = config.for_rows(rows)
     tell_of_few_steps(whole, rows, console)

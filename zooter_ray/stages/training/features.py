@@ -20,7 +20,7 @@ from zooter_ray.router.model import new_router, pooled
 from zooter_ray.stages.blocks import in_actors
 
 ROWS_TOGETHER = 256
-READS = ("backbone", "layers", "max_length", "truncation_side")  # the settings that features depend on
+READ_BY = ("backbone", "layers")  # what features depend on beside the token ids
 FEATURES_FILE = "features.parquet"
 FEATURES = pa.schema([TOKENS.field("features")])
 
@@ -42,17 +42,17 @@ def unit(tokens: pa.Table, config: TrainingConfig, stage: str, directory: str) -
     """The unit of these rows' features, whatever is learned from them."""
     ids = tokens["token_ids"].combine_chunks()
     read = hashlib.sha256(ids.offsets.to_numpy().tobytes() + ids.flatten().to_numpy().tobytes()).hexdigest()
-    return make_unit(directory, stage, "features", {**{name: getattr(config, name) for name in READS}, "read": read})
+    return make_unit(directory, stage, "features", {**{name: getattr(config, name) for name in READ_BY}, "read": read})
 
 
 def with_features(
-    tokens: pa.Table, config: TrainingConfig, experts: list[str], pad_token_id: int, features: Unit, console: Console
+    tokens: pa.Table, config: TrainingConfig, experts: list[str], pad_token_id: int, held: Unit, console: Console
 ) -> pa.Table:
     """Rows of TOKENS with the features that the head is trained on, which are made if the unit is not complete."""
-    file = posixpath.join(features.path, FEATURES_FILE)
-    if not is_complete(features):
+    file = posixpath.join(held.path, FEATURES_FILE)
+    if not is_complete(held):
         write_table(file, embedded(tokens, config, experts, pad_token_id, console))
-        write_manifest(features, tokens.num_rows, tokens.num_rows, {})
+        write_manifest(held, tokens.num_rows, tokens.num_rows, {})
     fs, path = file_system(file)
     column = pq.read_table(path, filesystem=fs, schema=FEATURES)["features"]
     return tokens.set_column(TOKENS.get_field_index("features"), TOKENS.field("features"), column)
