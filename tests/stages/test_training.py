@@ -33,7 +33,7 @@ from zooter_ray.stages.training.worker import router_at_start
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]
 
 EPOCHS = 4
-LABELING = LabelingConfig(validation_share=0.3, temperature=0.5)
+LABELING = LabelingConfig(validation_share=0.3, temperature=0.5, beta=0.3, beta_rows=56)
 
 
 def distilled(
@@ -117,6 +117,7 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     assert "28 rows make 12 steps" in told_then
     assert "embedding queries" not in told_then
     card = read_card(unit.path)
+    assert card.beta == pytest.approx(0.15), "of 56 rows half teach"
     assert card.validation["validation_value"] == 1.0
     assert card.calibration is not None
     assert card.calibration["ece_after"] <= card.calibration["ece_before"]

@@ -119,7 +119,7 @@ class Searched:
 
     def look_and_conclude(self, *arguments: Any) -> None:
         """What the trials have shared is gone afterwards."""
-        self.features = list((self.directory / "shared").rglob("features.parquet"))
+        self.embedded = [len(pq.read_table(path)) for path in (self.directory / "shared").rglob("features.parquet")]
         conclude(*arguments)
 
 
@@ -141,7 +141,7 @@ def test_the_better_learning_rate_is_found(searched: Searched) -> None:
 
 def test_trials_share_tags_and_embeddings(searched: Searched) -> None:
     assert searched.shown.getvalue().count("embedding for clusters: 61/61") == 1
-    assert [len(pq.read_table(features)) for features in searched.features] == [61]
+    assert searched.embedded == [61], "queries, by two trials"
     assert {len(tags) for tags in read_outcomes(str(searched.directory / "outcomes.parquet")).tags} == {1}
 
 

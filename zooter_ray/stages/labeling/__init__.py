@@ -104,9 +104,12 @@ def run_on_outcomes(
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
     pq.write_table(outcomes_table(outcomes), sink)
-    names = ("temperature", "beta", "beta_rows", "smooth", "source_as_tag", "prior_rows", "standardise")
+    names = (
+        *("temperature", "beta", "beta_rows", "smooth", "source_as_tag", "prior_rows", "standardise"),
+        *("validation_share", "seed"),
+    )
     settings = {
-        **{name: getattr(config, name) for name in (*names, "validation_share", "seed")},
+        **{name: getattr(config, name) for name in names},
         "tagger": None if config.tagger is None else config.tagger.identity(),
         "outcomes": hashlib.sha256(sink.getvalue()).hexdigest(),
     }

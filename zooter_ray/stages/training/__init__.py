@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 import ray.train
 import ray.train.torch
@@ -34,6 +35,7 @@ from zooter_ray.config.training import TrainingConfig
 from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
+from zooter_ray.labels import beta_of
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import map_rows, track
 from zooter_ray.resources import training_kwargs
@@ -90,6 +92,7 @@ def run(
     table = read_table(labels.path, LABELS)
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
+    teaching = table.filter((pc.field("split") == "train") & pc.field("has_preference")).num_rows
     rows = learned_rows(tokens, len(experts))
     learned = learn_baselines(table, experts, config, console)  # first, since a missing embedder fails it
     if config.onnx:
@@ -104,7 +107,7 @@ def run(
     card = RouterCard(
         experts=experts,
         loss=config.loss,
-        beta=labeling.beta,
+        beta=beta_of(labeling, teaching),
         temperature=labeling.temperature,
         pooling=config.pooling,
         max_length=config.max_length,
