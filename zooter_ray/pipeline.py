@@ -16,7 +16,6 @@ from rich.console import Console
 from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
 from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.config.queries import ClustersTagger
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.embedding import Embedder
@@ -25,7 +24,7 @@ from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, row
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
 from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, read_rows, value_name
-from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models
+from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
 from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
@@ -175,7 +174,7 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     work = f"{target}.work"
     os.environ.update(config.ray.env_vars)
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
-    prepare({**encoders, **tag_embedders(config)}, console)
+    prepare({**encoders, "embedder of tags": source_of(config.labeling.tagger)}, console)
     labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
     console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
     with connected(config.ray):
@@ -200,21 +199,15 @@ def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> No
     experiment = tuning.prepare(config, outcomes, output)
     failed: dict[int, str] = {}
     if len(experiment.results()) < len(experiment.trials):
-        backbones = dict.fromkeys(trial.config.training.backbone for trial in experiment.trials)
-        encoders = {f"router backbone {backbone}": backbone for backbone in backbones}
-        prepare({**encoders, **tag_embedders(*(trial.config for trial in experiment.trials))}, console)
+        configs = [trial.config for trial in experiment.trials]
+        backbones = {f"router backbone {name}": name for name in (one.training.backbone for one in configs)}
+        embedders = {f"embedder of tags {name}": name for name in (source_of(one.labeling.tagger) for one in configs)}
+        prepare({**backbones, **embedders}, console)
         if config.tuning.space.keys().isdisjoint({"labeling.tagger", "labeling.source_as_tag"}):
             labeling.tag_file(experiment.outcomes, config.labeling, console)
         with connected(config.ray), training.sigint_handler_kept():
             failed = tuning.run(experiment, distil_trial, console)
     tuning.conclude(experiment, failed, console)
-
-
-def tag_embedders(*configs: DistillConfig) -> dict[str, str]:
-    """The encoders that tag the queries of an outcomes file; other taggers are for runs."""
-    taggers = [config.labeling.tagger for config in configs]
-    embedders = {tagger.embedder for tagger in taggers if isinstance(tagger, ClustersTagger)}
-    return {f"embedder of tags {embedder}": embedder for embedder in sorted(embedders)}
 
 
 def distil_trial(

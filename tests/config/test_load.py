@@ -9,7 +9,6 @@ import yaml
 
 from zooter_ray.config import dump_config, load_config, load_distill_config
 from zooter_ray.config.run import DistillConfig, RunConfig
-from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import ConfigError
 
 RUN = """
@@ -315,13 +314,6 @@ def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path: Path) -> None:
 def test_without_a_file_everything_has_its_default() -> None:
     assert load_distill_config(None) == DistillConfig()
     assert load_distill_config(None, ["training.epochs=7"]).training.epochs == 7
-
-
-def test_few_rows_are_gone_over_in_as_many_epochs_as_make_the_steps_that_are_asked_for() -> None:
-    config = TrainingConfig(epochs=2, batch_size=32, min_steps=200)
-    epochs = {rows: config.for_rows(rows).epochs for rows in (32, 33, 1600, 3200, 3168, 10_000, 0)}
-    assert epochs == {32: 200, 33: 100, 1600: 4, 3200: 2, 3168: 3, 10_000: 2, 0: 200}
-    assert TrainingConfig(epochs=2).for_rows(1).epochs == 2
 
 
 def test_the_file_of_a_run_serves_for_distilling_too(path: Path) -> None:

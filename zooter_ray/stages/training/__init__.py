@@ -58,7 +58,7 @@ KEPT = {
     "validation_value": ("validation_value", "max"),
     "last": ("epoch", "max"),
 }
-FEW_STEPS = 50  # routers that made 12 to 46 steps earned less than the best single expert: benchmarks/quality.md
+FEW_STEPS = 50  # routers earned several points less after 12 to 46 steps than after 90: benchmarks/quality.md
 POLL_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
 
 
@@ -92,7 +92,6 @@ def run(
     table = read_table(labels.path, LABELS)
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
-    teaching = table.filter((pc.field("split") == "train") & pc.field("has_preference")).num_rows
     rows = learned_rows(tokens, len(experts))
     learned = learn_baselines(table, experts, config, console)  # first, since a missing embedder fails it
     if config.onnx:
@@ -104,7 +103,31 @@ def run(
     whole = config.for_rows(rows)
     tell_of_few_steps(whole, rows, console)
     checkpoint, epochs = fit(whole, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
-    card = RouterCard(
+    card = describe(config, labeling, labels, table, experts, same_weights or {}, learned, epochs)
+    if learned.embedder is not None:
+        write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
+    publish(checkpoint, card, config, tokens, router.path)
+    fs, path = file_system(router.path)
+    fs.rm(posixpath.join(path, CHECKPOINTS), recursive=True)
+    fs.rm_file(posixpath.join(path, TOKENS_FILE))
+    write_manifest(router, table.num_rows, rows, {"not for training": table.num_rows - rows})
+    watch.write([router])
+    return router
+
+
+def describe(
+    config: TrainingConfig,
+    labeling: LabelingConfig,
+    labels: Unit,
+    table: pa.Table,
+    experts: list[str],
+    same_weights: Mapping[str, str],
+    learned: Learned,
+    epochs: list[Figures],
+) -> RouterCard:
+    """What zooter.json says of a router that is still to be published."""
+    teaching = table.filter((pc.field("split") == "train") & pc.field("has_preference")).num_rows
+    return RouterCard(
         experts=experts,
         loss=config.loss,
         beta=beta_of(labeling, teaching),
@@ -117,19 +140,10 @@ def run(
         versions=package_versions(),
         validation={**kept_epoch(epochs, config.keep), "epochs": epochs},
         baselines=learned.to_json(),
-        same_weights=dict(same_weights or {}),
+        same_weights=dict(same_weights),
         labeling=labeling.identity(),
         training=config.identity(),
     )
-    if learned.embedder is not None:
-        write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
-    publish(checkpoint, card, config, tokens, router.path)
-    fs, path = file_system(router.path)
-    fs.rm(posixpath.join(path, CHECKPOINTS), recursive=True)
-    fs.rm_file(posixpath.join(path, TOKENS_FILE))
-    write_manifest(router, table.num_rows, rows, {"not for training": table.num_rows - rows})
-    watch.write([router])
-    return router
 
 
 def learned_rows(tokens: pa.Table, experts: int) -> int:
@@ -138,7 +152,7 @@ def learned_rows(tokens: pa.Table, experts: int) -> int:
     Raises:
         StageError: if the rows of a split are missing or say nothing, or fewer teach than there are experts.
     """
-    saying = tokens.filter(pa.compute.greater(tokens["weight"], 0))
+    saying = tokens.filter(pc.greater(tokens["weight"], 0))
     counts: dict[str, int] = {split: saying["split"].to_pylist().count(split) for split in ("train", "validation")}
     if counts["train"] < experts or not counts["validation"]:
         found = ", ".join(f"{count} for {split}" for split, count in counts.items())
