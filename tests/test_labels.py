@@ -301,7 +301,7 @@ def test_labels_of_smoothed_rewards_may_have_an_estimated_prior() -> None:
     given_rows = replace(outcomes(4, ["train"] * 4), rewards_QM=rewards_QM, tags=[["a"], ["a"], ["b"], ["b"]])
     config = LabelingConfig(smooth="rewards", prior_rows="auto")
     means = tag_means(training_partials(given_rows, config), config.prior_rows)
-    assert means["a"].tolist() == pytest.approx([5 * 2 / 2.05106, -5 * 2 / 2.05106], rel=1e-4)  # 0.05106 rows of 0
+    assert means["a"].tolist() == pytest.approx([5 * 2 / (2 + 2 / 49), -5 * 2 / (2 + 2 / 49)])  # 2 / 49 rows of 0
     with pytest.raises(ValidationError, match="prior_rows: auto needs smooth: rewards"):
         LabelingConfig(prior_rows="auto")
 

@@ -76,7 +76,7 @@ def estimated_prior_rows(partials: Mapping[str, TagPartial]) -> np.ndarray:
     """After how many rows an expert's mean in a tag counts half, (M,): its variance within tags over that between tags.
 
     An analysis of variance with random effects, by the method of moments, of what an expert has beyond the mean over
-    experts. Of the variance between tags counts what exceeds chance; an expert without any is the same in all tags.
+    experts. An expert whose tags differ by no more than chance explains is the same in all tags.
     """
     found = [partial for tag, partial in partials.items() if tag != EVERY]
     count_T = np.array([[partial.count] for partial in found], dtype=float)
@@ -88,7 +88,7 @@ def estimated_prior_rows(partials: Mapping[str, TagPartial]) -> np.ndarray:
     squares_M = np.sum([partial.squares_M for partial in found], axis=0)
     within_M = (squares_M - (count_T * mean_TM**2).sum(axis=0)) / within_tags
     between_M = (count_T * (mean_TM - all_M) ** 2).sum(axis=0) / between_tags
-    by_chance_M = within_M * chdtri(between_tags, CHANCE) / between_tags
-    beyond_M = (between_M - by_chance_M) * between_tags / (rows - (count_T**2).sum() / rows)
+    differs_M = between_M > within_M * chdtri(between_tags, CHANCE) / between_tags
+    beyond_M = differs_M * (between_M - within_M) * between_tags / (rows - (count_T**2).sum() / rows)
     result: np.ndarray = np.divide(within_M, beyond_M, out=np.full_like(within_M, np.inf), where=beyond_M > 0)
     return result
