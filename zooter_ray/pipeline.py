@@ -32,6 +32,10 @@ from zooter_ray.router.route import route_file
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training, tuning
 
+# Ray Train asks the dashboard whether a training still has its driver, and ends it otherwise. A Ray without a dashboard
+# would ask that of another Ray on this machine, which knows nothing of ours; here nobody listens.
+NO_DASHBOARD = {"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -62,7 +66,8 @@ def connected(config: RayConfig) -> Iterator[None]:
         address = os.environ.get("RAY_ADDRESS") or config.address or "local"
         resources = {"num_cpus": config.num_cpus, "num_gpus": config.num_gpus}
         local = {**resources, "include_dashboard": False} if address == "local" else {}
-        ray.init(address=address, runtime_env={"env_vars": config.env_vars}, **local)
+        env_vars = {**NO_DASHBOARD, **config.env_vars} if local else config.env_vars
+        ray.init(address=address, runtime_env={"env_vars": env_vars}, **local)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.raise_original_map_exception = True

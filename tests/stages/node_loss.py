@@ -1,4 +1,7 @@
-"""A run on two nodes, of which one is lost in the middle of generation: python -m tests.stages.node_loss CONFIG."""
+"""A command on two nodes, of which one is lost once so many files are there.
+
+python -m tests.stages.node_loss FOLDER PATTERN COUNT run --config ...
+"""
 
 import sys
 import threading
@@ -8,32 +11,37 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 
-from zooter_ray import pipeline
-from zooter_ray.config import load_config
-from zooter_ray.progress import new_console
+from zooter_ray.cli.main import main as zooter
+
+NODE = {"num_cpus": 4, "object_store_memory": 200 << 20}
+SOON_DEAD = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}  # Ray's own: half a minute
 
 
-def main() -> None:
-    config = load_config(sys.argv[1])
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "object_store_memory": 200 << 20})
-    node = cluster.add_node(num_cpus=4, object_store_memory=200 << 20)
+def main() -> int:
+    folder, pattern, count, *command = sys.argv[1:]
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": SOON_DEAD})
+    node = cluster.add_node(**NODE)
     ray.init(address=cluster.address)
 
-    def lose_node() -> None:
-        """Once some responses are committed: no warning, no goodbye."""
-        while len(list(Path(config.run_dir, "02_responses").rglob("part-*.parquet"))) < 4:
-            time.sleep(0.05)
-        cluster.remove_node(node, allow_graceful=False)
-        print("a node was lost", flush=True)
+    lost = threading.Event()
 
-    killer = threading.Thread(target=lose_node)
+    def lose_node() -> None:
+        """No warning, no goodbye."""
+        while len(list(Path(folder).rglob(pattern))) < int(count):
+            time.sleep(0.05)
+        lost.set()
+        cluster.remove_node(node, allow_graceful=False)
+
+    killer = threading.Thread(target=lose_node, daemon=True)
     killer.start()
-    pipeline.run(config, new_console(), until="generation")
-    killer.join()
+    code = zooter(command)
+    print("lost in the middle:", lost.is_set(), flush=True)
+    killer.join(timeout=60)
     print("nodes left:", sum(found["Alive"] for found in ray.nodes()), flush=True)
     ray.shutdown()
     cluster.shutdown()
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

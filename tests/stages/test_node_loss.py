@@ -1,6 +1,8 @@
-"""A node that dies in the middle of generation: every (query, expert, sample) is there once."""
+"""A node that dies in the middle of a command: no response twice or never, and a router all the same."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +12,31 @@ import pytest
 import yaml
 from rich.console import Console
 
+from tests.tiny_models import save_bert
 from zooter_ray import pipeline
 from zooter_ray.artifacts import read_table
 from zooter_ray.config import RunConfig
+from zooter_ray.config.load import load_distill_config
+from zooter_ray.router.directory import read_card
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages import generation, queries
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 ROOT = Path(__file__).parents[2]
+
+
+def lose_a_node(folder: Path, pattern: str, count: int, *command: str, **env_vars: str) -> str:
+    """What a command of zooter's tells that has two nodes until so many files are there, and one after it."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | env_vars
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.stages.node_loss", str(folder), pattern, str(count), *command],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    assert "lost in the middle: True" in run.stdout
+    assert "nodes left: 1" in run.stdout
+    return run.stdout
 
 
 def responses(config: RunConfig) -> dict[tuple[str, str, int], str]:
@@ -39,15 +58,37 @@ def test_a_node_that_is_lost_takes_no_response_with_it(
     whole = RunConfig.model_validate({**settings, "run_dir": str(tmp_path / "whole")})
     pipeline.run(whole, console, until="generation")
 
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.stages.node_loss", str(tmp_path / "config.yaml")],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        timeout=300,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout
-    assert "a node was lost" in run.stdout
-    assert "nodes left: 1" in run.stdout
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    run_dir = Path(settings["run_dir"])
+    lose_a_node(run_dir, "02_responses/**/part-*.parquet", 4, "run", "--config", str(config), "--until", "generation")
     assert responses(RunConfig.model_validate(settings)) == responses(whole)
     assert len(responses(whole)) == 36 * 2 * 2
+
+
+def test_an_elastic_training_does_without_a_node_that_is_lost(
+    tmp_path: Path, console: Console, ray_session: None
+) -> None:
+    """Without dropout, which is drawn anew for each worker."""
+    backbone = save_bert(tmp_path / "backbone", 2, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+    settings = [
+        f"training.backbone={backbone}", "training.embedder=null", "training.epochs=10", "training.batch_size=8",
+        "training.max_length=16", "training.learning_rate=0.001", "training.keep=last", "labeling.validation_share=0.3",
+    ]  # fmt: skip
+    rows = [{"query_id": f"q{n:02}", "query": f"sum of {n}", "rewards": {"a": n % 2, "b": 0.5}} for n in range(40)]
+    outcomes = tmp_path / "outcomes.jsonl"
+    outcomes.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pipeline.distill(str(outcomes), str(tmp_path / "whole"), load_distill_config(None, settings), console)
+
+    command = ["distill", "--rewards", str(outcomes), "--output", str(tmp_path / "router")]
+    for setting in [*settings, "training.resources={num_cpus: 3, workers: [1, 3]}"]:
+        command += ["--set", setting]
+    # A checkpoint a second, so that there is a middle; and soon aware that a worker cannot come back.
+    waits = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1", "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10"}
+    told = lose_a_node(tmp_path, "training_state.pt", 1, *command, **waits)
+    (log,) = re.findall(r"Ray and vLLM write to (\S+)", told)
+    sizes = re.findall(r"start training worker group of size (\d)", Path(log).read_text())
+    assert (sizes[0], sizes[-1]) == ("2", "1")
+    survivor, whole = (read_card(tmp_path / name).validation["epochs"] for name in ("router", "whole"))
+    for epoch, expected in zip(survivor, whole, strict=True):
+        assert epoch == pytest.approx(expected, rel=1e-3, abs=1e-6)

@@ -13,6 +13,9 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
+import ray
+from ray.train.v2._internal.state.util import is_actor_alive
+from ray.util.state.exception import RayStateApiException
 from rich.console import Console
 from safetensors.numpy import load_file
 
@@ -79,9 +82,9 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Unit]:
 
 
 def test_two_workers_learn_what_one_worker_learns(tmp_path: Path, console: Console) -> None:
-    """Without dropout, which is drawn anew for each worker; the range is elastic, and both workers are there."""
+    """Without dropout, which is drawn anew for each worker; of the three workers of a range two find room."""
     one = distilled(tmp_path, console, "one", dropout=0)
-    two = distilled(tmp_path, console, "two", dropout=0, resources={"num_cpus": 1, "workers": (1, 2)})
+    two = distilled(tmp_path, console, "two", dropout=0, resources={"num_cpus": 3, "workers": (1, 3)})
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):
@@ -202,9 +205,17 @@ def test_a_killed_worker_is_replaced_and_goes_on_from_its_last_checkpoint(
     survivor = distilled(folder, console, "killed")
     killer.join()
     assert killed, "the worker was killed in the middle"
+    told = cast("io.StringIO", console.file).getvalue()
+    assert f"training: {28 * EPOCHS}/{28 * EPOCHS} rows" in told, "what was trained again is not counted twice"
     assert read_card(survivor.path).validation == read_card(unharmed.path).validation
     queries = ["sum of 7", "name of 12"]
     assert RouterPredictor(survivor.path)(queries) == pytest.approx(RouterPredictor(unharmed.path)(queries), abs=1e-6)
+
+
+def test_what_watches_over_a_training_asks_no_other_ray_on_this_machine() -> None:
+    """Ray Train's would take a training that another Ray does not know for one whose driver is dead, and end it."""
+    with pytest.raises(RayStateApiException, match=r"Failed to make request to http://127\.0\.0\.1:9/"):
+        ray.get(ray.remote(is_actor_alive).remote("00" * 16, timeout=5))
 
 
 def kill_worker_after_a_checkpoint(run_dir: Path, killed: list[int]) -> None:

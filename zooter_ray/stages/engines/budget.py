@@ -6,6 +6,7 @@ from typing import Any
 import ray
 
 from zooter_ray.config.generation import BudgetConfig
+from zooter_ray.stages.blocks import beside_driver
 
 USED_UP = "not asked: the budget is used up"
 
@@ -33,4 +34,4 @@ class Purse:
 
 def new_purse(budget: BudgetConfig | None, spent: Sequence[int]) -> Any:
     """Handle of a purse from which (prompt, generated) tokens were spent before; None without a budget."""
-    return None if budget is None else ray.remote(num_cpus=0)(Purse).remote(budget, *spent)
+    return None if budget is None else ray.remote(**beside_driver())(Purse).remote(budget, *spent)

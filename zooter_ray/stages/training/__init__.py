@@ -8,6 +8,7 @@ import os
 import posixpath
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -44,6 +45,7 @@ from zooter_ray.router.directory import BASELINES_FILE, RouterCard
 from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
+from zooter_ray.stages.blocks import beside_driver
 from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.training import features
 from zooter_ray.stages.training.publishing import publish
@@ -208,7 +210,7 @@ def fit(
     Raises:
         StageError: if a worker fails more often than may be, or the loss is not finite: why, in one sentence.
     """
-    queue = Queue(actor_options={"num_cpus": 0})
+    queue = Queue(actor_options=beside_driver())
     figures: dict[int, Figures] = {}
     reasons: list[str] = []
     shown = threading.Thread(
@@ -264,11 +266,22 @@ def sigint_handler_kept() -> Iterator[None]:
 
 
 def _finished_rows(queue: Queue, figures: dict[int, Figures], reasons: list[str]) -> Iterator[int]:
-    """Rows trained on, as the first worker tells; an epoch's figures go into `figures`, a failure into `reasons`."""
+    """Rows trained on, as the first worker tells; an epoch's figures go into `figures`, a failure into `reasons`.
+
+    A worker that starts tells what the last checkpoint has: rows that were trained on since are taken back.
+    """
+    epoch, counted = 1, Counter[int]()
     while (item := queue.get()) is not None:
         if isinstance(item, int):
+            counted[epoch] += item
             yield item
         elif isinstance(item, str):
             reasons.append(item)
+        elif isinstance(item, list):
+            figures.update(enumerate(item, 1))
+            epoch = len(item) + 1
+            if again := [number for number in counted if number >= epoch]:
+                yield -sum(map(counted.pop, again))
         else:
-            figures[int(item["epoch"])] = item
+            figures[epoch] = item
+            epoch += 1

@@ -39,8 +39,7 @@ def train_worker(loop: dict[str, Any]) -> None:
     optimizer, schedule = make_optimizer(_unwrapped(model), config, len(train))
     history = _restore(model, optimizer, schedule)
     if rank == 0:
-        for figures in history:
-            queue.put(figures)
+        queue.put(history)
     for epoch in range(len(history), config.epochs):
         if out_of_patience(history, config.patience):
             break
