@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 from ray.data import ActorPoolStrategy, Dataset
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from zooter_ray.artifacts import (
     Unit,
@@ -50,12 +49,6 @@ def in_cluster(function: Callable[..., Any], *args: Any) -> Any:
     For what is too much for the driver, and for what every worker is to read from its node's shared memory.
     """
     return ray.remote(num_cpus=0.25)(function).remote(*args)
-
-
-def beside_driver() -> dict[str, Any]:
-    """Options of a small actor that all workers talk to: on the driver's node, whatever other node is lost."""
-    node = ray.get_runtime_context().get_node_id()
-    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
 def rows_of(units: Iterable[Unit], schema: pa.Schema, columns: Sequence[str] | None = None) -> Dataset:

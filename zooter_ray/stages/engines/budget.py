@@ -6,7 +6,7 @@ from typing import Any
 import ray
 
 from zooter_ray.config.generation import BudgetConfig
-from zooter_ray.stages.blocks import beside_driver
+from zooter_ray.stages.placement import beside_driver
 
 USED_UP = "not asked: the budget is used up"
 

@@ -45,7 +45,7 @@ from zooter_ray.router.directory import BASELINES_FILE, RouterCard
 from zooter_ray.router.export import check_exportable
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
-from zooter_ray.stages.blocks import beside_driver
+from zooter_ray.stages.placement import beside_driver
 from zooter_ray.stages.reasons import reason_of
 from zooter_ray.stages.training import features
 from zooter_ray.stages.training.publishing import publish
