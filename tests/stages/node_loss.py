@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 from zooter_ray.cli.main import main as zooter
 
 NODE = {"num_cpus": 4, "object_store_memory": 200 << 20}
-SOON_DEAD = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}  # Ray's own: half a minute
+SOON_DEAD = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}  # the head misses a node in seconds
 
 
 def main() -> int:
