@@ -67,6 +67,14 @@ class TrainingConfig(Config):
     patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without a lower validation loss; null: never"
     )
+    caution: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="the best single expert answers where the router's lead over it is small, most of all queries "
+        "unlike any in training: share of the leads in log-probability, over the validation rows, that may be given up "
+        "for it; null: none",
+    )
     calibrate: bool = Field(True, description="scale the temperature of the router's probabilities on validation rows")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")
     truncation_side: Side = Field("right", description="where a longer query is cut")

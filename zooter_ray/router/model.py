@@ -106,7 +106,8 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
     over anything else gets a fresh last layer; with mean pooling the head is always fresh.
 
     Raises:
-        ConfigError: if the backbone is not there, not whole, or cannot read as many tokens as the router shall.
+        ConfigError: if the backbone is not there, not whole, cannot read as many tokens as the router shall, or has no
+            place for `caution`.
     """
     torch.manual_seed(config.seed)
     try:
@@ -119,6 +120,8 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
             f"training.max_length is {config.max_length}, but the backbone {config.backbone} reads {positions} "
             "tokens at most"
         )
+    if config.caution is not None and last_linear(router).bias is None:
+        raise ConfigError(f"training.caution must be null: the head of {type(router).__name__} has no bias to hold it")
     return router
 
 
@@ -199,6 +202,12 @@ def start_at(router: Any, probability_M: np.ndarray) -> None:
     if layer.bias is not None:
         with torch.no_grad():
             layer.bias.copy_(torch.from_numpy(np.log(np.maximum(probability_M, LEAST_PROBABILITY))))
+
+
+def fold_bias(router: Any, expert: int, bias: float) -> None:
+    """Add to the logit of one expert (its number), by adding to the last linear layer's bias."""
+    with torch.no_grad():
+        last_linear(router).bias[expert] += bias
 
 
 def fold_temperature(router: Any, temperature: float) -> None:

@@ -16,11 +16,13 @@ from zooter_ray.artifacts import write_bytes, write_json
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
 from zooter_ray.router.calibration import fit_temperature
+from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON, RouterCard
 from zooter_ray.router.export import export_onnx
 from zooter_ray.router.model import (
     WEIGHTS_FILE,
+    fold_bias,
     fold_temperature,
     new_router,
     new_tokenizer,
@@ -39,6 +41,12 @@ def publish(
         load_model(trained_part(router, config.frozen), Path(saved) / WEIGHTS_FILE)
         logits_QM = np.load(Path(saved) / LOGITS_FILE)
     card = replace(card, parameters=parameters_of(router))
+    if config.caution is not None:
+        cautious = caution(card, logits_QM, config.caution)
+        column = card.experts.index(cautious["expert"])
+        fold_bias(router, column, cautious["bias"])
+        logits_QM[:, column] += cautious["bias"]
+        card = replace(card, caution=cautious)
     if config.calibrate:
         found = calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
         fold_temperature(router, found["temperature"])
@@ -52,6 +60,13 @@ def publish(
         for file in sorted(Path(scratch).iterdir()):
             write_bytes(posixpath.join(directory, file.name), file.read_bytes())
     write_json(posixpath.join(directory, ZOOTER_JSON), card.to_json())
+
+
+def caution(card: RouterCard, logits_QM: np.ndarray, share: float) -> dict[str, Any]:
+    """The best single expert of the training rows, and what its logit is raised by."""
+    overall = card.baselines["overall"]
+    best = max(overall, key=overall.__getitem__)
+    return {"expert": best, "bias": caution_bias(logits_QM, card.experts.index(best), share), "share": share}
 
 
 def calibration(logits_QM: np.ndarray, value_QM: np.ndarray) -> dict[str, Any]:
