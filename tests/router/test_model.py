@@ -14,6 +14,7 @@ from tests import tiny_models
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import ConfigError
 from zooter_ray.router.model import (
+    fold_bias,
     fold_temperature,
     last_linear,
     load_mean_pooled,
@@ -119,8 +120,15 @@ def test_plain_transformers_reads_the_encoder_of_a_mean_pooled_router(tmp_path: 
 def test_the_last_linear_layer_makes_the_logits(tmp_path: Path, name: str, pooling: Any) -> None:
     model = new_router(settings(BACKBONES[name](tmp_path, 3), pooling=pooling), EXPERTS)
     before = logits(model)
+    fold_bias(model, 1, 0.5)
     fold_temperature(model, 2.0)
-    torch.testing.assert_close(logits(model), before / 2)
+    torch.testing.assert_close(logits(model), (before + torch.tensor([0, 0.5, 0])) / 2)
+
+
+def test_a_head_that_has_no_place_for_caution_is_named(tmp_path: Path) -> None:
+    backbone = tiny_models.save_llama_classifier(tmp_path, 3)
+    with pytest.raises(ConfigError, match=r"caution must be null: the head of Llama\w+ has no bias"):
+        new_router(settings(backbone, pooling="native", caution=0.02), EXPERTS)
 
 
 def test_a_head_that_ends_in_no_linear_layer_over_the_experts_is_named(backbone: str) -> None:

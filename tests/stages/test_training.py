@@ -138,6 +138,23 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     assert [card.experts[choice] for choice in routed.argmax(axis=1)] == ["adder", "namer"]
 
 
+def test_caution_raises_the_logit_of_the_best_single_expert(one_worker: tuple[Path, Unit], console: Console) -> None:
+    settings: dict[str, Any] = {"frozen": True, "epochs": 20, "learning_rate": 0.05, "calibrate": False}
+    bold = distilled(one_worker[0], console, "bold", **settings)
+    cautious = distilled(one_worker[0], console, "cautious", caution=0.3, **settings)
+    card = read_card(cautious.path)
+    assert read_card(bold.path).caution is None
+    assert card.caution is not None
+    overall = card.baselines["overall"]
+    assert card.caution["share"] == 0.3
+    assert overall[card.caution["expert"]] == max(overall.values())
+    assert card.caution["bias"] > 0
+    queries = ["sum of 7", "name of 12", "something else"]
+    raised_QM = np.log(RouterPredictor(cautious.path)(queries)) - np.log(RouterPredictor(bold.path)(queries))
+    best = card.experts.index(card.caution["expert"])
+    assert raised_QM[:, best] - raised_QM[:, 1 - best] == pytest.approx(card.caution["bias"], abs=1e-4)
+
+
 def test_features_depend_on_what_is_read_and_on_nothing_else() -> None:
     config = TrainingConfig(frozen=True)
     ids = pa.table({"token_ids": pa.array([[1, 2], [3]], pa.list_(pa.int32()))})
