@@ -14,7 +14,7 @@ from tests import tiny_models
 from tests.router.test_model import BACKBONES, EXPERTS, settings
 from zooter_ray.errors import ArtifactError
 from zooter_ray.router import model
-from zooter_ray.router.export import check, check_exportable, export_onnx
+from zooter_ray.router.export import check, check_possible, export_onnx
 from zooter_ray.router.model import new_router
 
 LENGTHS = [1, 2, 17, 200]
@@ -80,10 +80,10 @@ def test_an_architecture_that_cannot_be_exported_is_named_before_it_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = settings(tiny_models.save_encoder(tmp_path))
-    check_exportable(config, EXPERTS)
+    check_possible(config, EXPERTS)
     monkeypatch.setattr(model.Head, "forward", unexportable)
     with pytest.raises(ArtifactError, match=r"^a router of type bert cannot be exported to ONNX "):
-        check_exportable(config, EXPERTS)
+        check_possible(config, EXPERTS)
 
 
 def unexportable(head: model.Head, pooled_BD: torch.Tensor) -> SequenceClassifierOutput:

@@ -71,9 +71,9 @@ class TrainingConfig(Config):
         None,
         ge=0,
         lt=1,
-        description="the best single expert answers where the router's lead over it is small, most of all queries "
-        "unlike any in training: share of the leads in log-probability, over the validation rows, that may be given up "
-        "for it; null: none",
+        description="the best single expert of the training rows answers where the router's lead over it is small, as "
+        "with queries unlike any in training: how much of the sum of the leads (in log-probability, over the "
+        "validation rows) is given up for it; null: nothing. The head must have a bias",
     )
     calibrate: bool = Field(True, description="scale the temperature of the router's probabilities on validation rows")
     max_length: int = Field(256, ge=8, description="tokens of a query that the router reads")

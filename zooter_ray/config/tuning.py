@@ -20,6 +20,7 @@ NOT_SEARCHED = {
     "labeling.validation_share": "it decides which rows are held out, so trials could not be compared",
     "labeling.seed": "it decides which rows are held out, so trials could not be compared",
     "training.seed": "tuning.seeds averages over seeds instead",
+    "training.caution": "it is for tasks that no row is of, and trials are compared without it",
     "training.embedder": "no router depends on it",
 }
 CHANGE_THE_LOSS = ("labeling.temperature", "labeling.beta", "labeling.beta_rows", "training.loss")
@@ -73,7 +74,7 @@ class TuningConfig(Config):
     metric: Literal["validation_value", "validation_loss"] = Field(
         "validation_value",
         description="mean over sources of what the chosen expert earns on the validation rows (metrics if there are, "
-        "else rewards), higher is better; or the loss there, lower is better",
+        "else rewards) before caution, higher is better; or the loss there, lower is better",
     )
     concurrent: int = Field(1, ge=1, description="trials at a time; each takes all workers of training.resources")
 

@@ -34,10 +34,10 @@ class RouterCard:
     calibration: dict[str, Any] | None
     data_fingerprint: str
     versions: dict[str, str]
-    validation: dict[str, Any]  # figures of the chosen epoch, and `epochs`: those of all
+    validation: dict[str, Any]  # figures of the chosen epoch before caution, and `epochs`: those of all
     baselines: dict[str, Any]  # training means of every expert: `overall`, `per_source`, `per_tag`; the embedder
     same_weights: dict[str, str] = field(default_factory=dict)  # expert -> the expert whose weights it shares
-    caution: dict[str, Any] | None = None  # `expert`, `bias` of its logit before calibration, `share`
+    caution: dict[str, Any] | None = None  # `expert`, `share`, `bias` before calibration, `validation_value` with it
     onnx: dict[str, Any] | None = None  # how router.onnx is called: `inputs`, `outputs`, `opset`, `file`
     parameters: int | None = None  # without the embedding matrix
     labeling: dict[str, Any] = field(default_factory=dict)  # all settings of the labels

@@ -90,14 +90,17 @@ def export_onnx(model: Any, tokenizer: Any, path: str | Path) -> OnnxInterface:
     return OnnxInterface(INPUTS, OUTPUTS, OPSET)
 
 
-def check_exportable(config: TrainingConfig, experts: Sequence[str]) -> None:
-    """Export a router that is not trained yet, and throw it away: what cannot be exported is known before training.
+def check_possible(config: TrainingConfig, experts: Sequence[str]) -> None:
+    """Build an untrained router, export it, and throw it away: what is impossible is known before training.
 
     Raises:
-        ArtifactError: if the architecture cannot be exported.
+        ConfigError: if there is no such router.
+        ArtifactError: if the architecture cannot be exported, though it shall.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        export_onnx(new_router(config, experts), new_tokenizer(config.backbone), Path(scratch) / ONNX_FILE)
+    router = new_router(config, experts)
+    if config.onnx:
+        with tempfile.TemporaryDirectory() as scratch:
+            export_onnx(router, new_tokenizer(config.backbone), Path(scratch) / ONNX_FILE)
 
 
 @torch.inference_mode()

@@ -42,7 +42,7 @@ from zooter_ray.progress import map_rows, track
 from zooter_ray.resources import training_kwargs
 from zooter_ray.router.data import steps_per_epoch, tokenise
 from zooter_ray.router.directory import BASELINES_FILE, RouterCard
-from zooter_ray.router.export import check_exportable
+from zooter_ray.router.export import check_possible
 from zooter_ray.router.model import new_tokenizer
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages.placement import beside_driver
@@ -95,9 +95,8 @@ def run(
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
     tokens = tokenise(table, tokenizer, config)
     rows = learned_rows(tokens, len(experts))
-    learned = learn_baselines(table, experts, config, console)  # first, since a missing embedder fails it
-    if config.onnx:
-        check_exportable(config, experts)
+    check_possible(config, experts)
+    learned = learn_baselines(table, experts, config, console)
     if config.frozen:
         held = features.unit(tokens, config, STAGE, shared or run_dir)
         tokens = features.with_features(tokens, config, experts, tokenizer.pad_token_id, held, console)

@@ -14,7 +14,9 @@ from scipy.special import softmax
 
 from zooter_ray.artifacts import write_bytes, write_json
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.evaluation.baselines import best_single
 from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.learned import learned_from_json
 from zooter_ray.router.calibration import fit_temperature
 from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
@@ -29,7 +31,7 @@ from zooter_ray.router.model import (
     parameters_of,
     trained_part,
 )
-from zooter_ray.stages.training.worker import LOGITS_FILE
+from zooter_ray.stages.training.worker import LOGITS_FILE, validation_figures
 
 
 def publish(
@@ -41,14 +43,11 @@ def publish(
         load_model(trained_part(router, config.frozen), Path(saved) / WEIGHTS_FILE)
         logits_QM = np.load(Path(saved) / LOGITS_FILE)
     card = replace(card, parameters=parameters_of(router))
+    validation = TokenRows(tokens, "validation", pad_token_id=0)
     if config.caution is not None:
-        cautious = caution(card, logits_QM, config.caution)
-        column = card.experts.index(cautious["expert"])
-        fold_bias(router, column, cautious["bias"])
-        logits_QM[:, column] += cautious["bias"]
-        card = replace(card, caution=cautious)
+        card, logits_QM = made_cautious(router, card, logits_QM, validation, config)
     if config.calibrate:
-        found = calibration(logits_QM, TokenRows(tokens, "validation", pad_token_id=0).value_QM)
+        found = calibration(logits_QM, validation.value_QM)
         fold_temperature(router, found["temperature"])
         card = replace(card, calibration=found)
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,11 +61,19 @@ def publish(
     write_json(posixpath.join(directory, ZOOTER_JSON), card.to_json())
 
 
-def caution(card: RouterCard, logits_QM: np.ndarray, share: float) -> dict[str, Any]:
-    """The best single expert of the training rows, and what its logit is raised by."""
-    overall = card.baselines["overall"]
-    best = max(overall, key=overall.__getitem__)
-    return {"expert": best, "bias": caution_bias(logits_QM, card.experts.index(best), share), "share": share}
+def made_cautious(
+    router: Any, card: RouterCard, logits_QM: np.ndarray, validation: TokenRows, config: TrainingConfig
+) -> tuple[RouterCard, np.ndarray]:
+    """Raise the logit of the best single expert: of the router, on its card, and in the validation rows' logits."""
+    assert config.caution is not None, "asked for only with caution"
+    best = best_single(learned_from_json(card.baselines, None))
+    column = card.experts.index(best)
+    bias = caution_bias(logits_QM, column, config.caution)
+    fold_bias(router, column, bias)
+    raised_QM = logits_QM + bias * np.eye(len(card.experts))[column]
+    value = validation_figures(raised_QM, validation, config.loss)["validation_value"]
+    found = {"expert": best, "share": config.caution, "bias": bias, "validation_value": value}
+    return replace(card, caution=found), raised_QM
 
 
 def calibration(logits_QM: np.ndarray, value_QM: np.ndarray) -> dict[str, Any]:
