@@ -79,6 +79,7 @@ def test_a_small_space_gives_each_of_its_points_once() -> None:
         (["tuning.space={serving: [1]}"], "'serving' is no setting of labeling or training"),
         (["tuning.space.labeling.seed=[0, 1]"], "it decides which rows are held out"),
         (["tuning.space.training.seed=[0, 1]"], "tuning.seeds averages over seeds instead"),
+        (["tuning.space.training.caution=[0, 0.02]"], "it is for tasks that no row is of"),
         (["tuning.metric=validation_loss"], "losses of trials that differ in labeling.beta cannot be compared"),
         (["tuning.seeds=[1, 1]"], "seeds holds a seed twice"),
         (["tuning.space={}"], "nothing to search"),
