@@ -20,19 +20,15 @@ from rich.console import Console
 from safetensors.numpy import load_file
 
 from tests.tiny_models import save_bert
-from zooter_ray.artifacts import Unit, read_table
+from zooter_ray.artifacts import Unit
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import StageError
-from zooter_ray.evaluation.calibration import best_share
 from zooter_ray.progress import new_console
-from zooter_ray.router.calibration import fit_temperature
-from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.directory import read_card
 from zooter_ray.router.model import last_linear
 from zooter_ray.router.predictor import RouterPredictor
-from zooter_ray.schemas import LABELS as LABELS_TABLE
 from zooter_ray.stages import labeling, training
 from zooter_ray.stages.training import features
 from zooter_ray.stages.training.worker import router_at_start
@@ -140,35 +136,6 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     assert all(np.array_equal(encoder[name], backbone[name]) for name in kept)
     routed = RouterPredictor(unit.path)(["sum of 7", "name of 12"])
     assert [card.experts[choice] for choice in routed.argmax(axis=1)] == ["adder", "namer"]
-
-
-def test_caution_raises_the_logit_of_the_best_single_expert_and_calibration_follows(
-    one_worker: tuple[Path, Unit], console: Console
-) -> None:
-    folder, _ = one_worker
-    settings: dict[str, Any] = {"frozen": True, "epochs": 20, "learning_rate": 0.05}
-    bold = distilled(folder, console, "bold", calibrate=False, **settings)
-    cautious = distilled(folder, console, "cautious", calibrate=False, caution=0.3, **settings)
-    both = distilled(folder, console, "both", caution=0.3, **settings)
-    labels, _ = labeling.run_on_outcomes(LABELING, str(folder / "outcomes.jsonl"), str(folder / "bold"), console)
-    rows = [row for row in read_table(labels.path, LABELS_TABLE).to_pylist() if row["split"] == "validation"]
-    logits_QM = {
-        unit.path: np.log(RouterPredictor(unit.path)([row["query"] for row in rows])) for unit in (bold, cautious, both)
-    }
-    card = read_card(cautious.path)
-    assert card.caution is not None
-    overall = card.baselines["overall"]
-    best = card.experts.index(card.caution["expert"])
-    assert overall[card.caution["expert"]] == max(overall.values())
-    assert card.caution["bias"] == pytest.approx(caution_bias(logits_QM[bold.path], best, 0.3), abs=1e-4)
-    lead = {path: of_QM[:, best] - of_QM[:, 1 - best] for path, of_QM in logits_QM.items()}
-    assert lead[cautious.path] - lead[bold.path] == pytest.approx(card.caution["bias"], abs=1e-4)
-    calibration = read_card(both.path).calibration
-    assert calibration is not None
-    value_QM = np.array([row["rewards"] for row in rows])
-    temperature = fit_temperature(logits_QM[cautious.path], best_share(value_QM))
-    assert calibration["temperature"] == pytest.approx(temperature, rel=1e-3)
-    assert lead[both.path] * temperature == pytest.approx(lead[cautious.path], rel=1e-3)
 
 
 def test_features_depend_on_what_is_read_and_on_nothing_else() -> None:
