@@ -18,19 +18,20 @@ from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 
 APART = (  # commands and clusters of their own, and Ray Train
+    "tests/cli/test_serve.py",
+    "tests/jobs/test_cluster.py",
     "tests/stages/test_node_loss.py",
     "tests/stages/test_resume.py",
     "tests/stages/test_training.py",
     "tests/stages/test_tuning.py",
 )
-TOGETHER = ("tests/cli/test_main.py", "tests/serve_app/", "tests/stages/", "tests/test_public_data.py")
 
 
 class TwoScopes(LoadScopeScheduling):  # type: ignore[misc]
-    """What shares the session's Ray in one of xdist's processes, all else in another: each has half of the time."""
+    """What stands apart in one of xdist's processes, all that shares the session's Ray in another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "together" if nodeid.startswith(TOGETHER) and not nodeid.startswith(APART) else "apart"
+        return "apart" if nodeid.startswith(APART) else "together"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoScopes:
