@@ -1,8 +1,8 @@
 """Caution: where a router's lead over the best single expert is small, the best single expert answers.
 
 A query unlike any in training makes a router prefer an expert by a small lead; queries that it knows, seldom. So a bias
-on one logit costs next to nothing on known tasks, and keeps a router from doing worse than no router on unknown ones
-(benchmarks/quality.md: one task left out).
+on one logit costs next to nothing on known tasks, and earned two points on tasks that were left out of training
+(benchmarks/quality.md).
 """
 
 import numpy as np
