@@ -21,7 +21,7 @@ from zooter_ray.artifacts import Unit, read_table
 from zooter_ray.config import load_config
 from zooter_ray.config.benchmarks import Annotations
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.evaluation.benchmarks import BenchmarkQuery, load
+from zooter_ray.evaluation.benchmarks import BenchmarkQuery, evenly, load
 from zooter_ray.evaluation.benchmarks.annotations import published_grades
 from zooter_ray.evaluation.benchmarks.outcomes import Grades, outcome_rows, subset_results
 from zooter_ray.evaluation.rendering.terminal import agreement_table, subset_table
@@ -44,7 +44,7 @@ def judged_on_all(queries: list[BenchmarkQuery], grades: Grades, limit: int | No
     ids = {row["query_id"] for row in outcome_rows(queries, grades)}
     judged = [query for query in queries if query.query_id in ids]
     print(f"{len(judged)} of {len(queries)} queries have a verdict on every expert")
-    return judged[:: max(1, len(judged) // limit)][:limit] if limit else judged
+    return evenly(judged, limit)
 
 
 def write_outcomes(path: Path, queries: list[BenchmarkQuery], grades: Grades) -> None:

@@ -86,6 +86,12 @@ def test_a_response_may_go_on_where_its_beginning_ends() -> None:
     assert extract_code("    return a + b\n\nThat is all.", "add", BEGINNING) == f"{BEGINNING}    return a + b\n"
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_the_rest_of_a_body_may_stand_in_a_fence(indent: str) -> None:
+    text = f"The rest is:\n```python\n{indent}c = a + b\n{indent}return c\n```\nThat is all."
+    assert extract_code(text, "add", BEGINNING) == f"{BEGINNING}    c = a + b\n    return c"
+
+
 @pytest.mark.parametrize("text", ["", "I cannot do that.", "```python\ndef add(a, b):\n    return (", "def add(a, b)"])
 def test_a_response_may_have_no_code(text: str) -> None:
     assert extract_code(text, "add") == ""

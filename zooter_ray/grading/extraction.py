@@ -116,7 +116,7 @@ def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
     The first fenced block that defines the entry point; else the text outside any fence from the first line on that
     looks like code, or from the entry point's definition on if prose looked like code; else the first fenced block.
     With a `beginning`, what it defines before the entry point goes before that; and where nothing defines the entry
-    point, the response is the rest of its body.
+    point, the first fenced block, or the response if there is none, is the rest of its body.
     """
     text = text.rpartition("</think>")[2].replace("\r\n", "\n")
     defines = re.compile(rf"^(?:(?:async +)?def|class) +{entry_point}\b|^{entry_point} *=", re.MULTILINE)
@@ -124,7 +124,10 @@ def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
     found = next((code for code in codes if defines.search(code)), "")
     if not beginning:
         return found or next(filter(None, codes), "")
-    return f"{defines.split(beginning)[0]}\n{found}" if found else _parsing_prefix(f"{beginning.rstrip()}\n{text}")
+    if found:
+        return f"{defines.split(beginning)[0]}\n{found}"
+    body = next((textwrap.indent(block, "    ") for block in _fenced(text)), text)
+    return _parsing_prefix(f"{beginning.rstrip()}\n{body}")
 
 
 def _called_letter(letters: str) -> re.Pattern[str]:

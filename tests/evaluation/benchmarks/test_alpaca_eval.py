@@ -86,3 +86,6 @@ def test_a_limit_thins_the_file_evenly(tmp_path: Path) -> None:
     rows = [ALPACA_EVAL[0] | {"instruction": f"Name river {number}."} for number in range(10)]
     found = load(AlpacaEval(path=published(tmp_path, rows), limit=3))
     assert [query.query_id for query in found] == ["alpaca_eval-0", "alpaca_eval-3", "alpaca_eval-6"]
+    found = load(AlpacaEval(path=published(tmp_path, rows), limit=6))
+    assert [query.query_id[-1] for query in found] == ["0", "1", "3", "5", "6", "8"], "up to the end of the file"
+    assert len(load(AlpacaEval(path=published(tmp_path, rows), limit=11))) == 10

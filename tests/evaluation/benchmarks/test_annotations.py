@@ -130,6 +130,12 @@ def test_alpaca_evals_own_annotations_count_for_the_expert_on_either_side(tmp_pa
     assert grades["b"]["q0"].response == "expert says 0"
 
 
+@pytest.mark.parametrize("reference_first", [True, False])
+def test_a_preference_of_0_is_a_draw_as_in_older_files(tmp_path: Path, reference_first: bool) -> None:
+    config = settings(tmp_path, verdicts(1, 1, 1), [annotation(number, 0, reference_first) for number in range(3)])
+    assert [grade.value for grade in published_grades(config, load(config))["b"].values()] == [0.5] * 3
+
+
 def test_a_query_without_a_row_has_no_grade(tmp_path: Path) -> None:
     config = settings(tmp_path, verdicts(1, 1, 1), verdicts(1, 1))
     assert published_grades(config, load(config))["b"]["q2"].reason == "the file has no row for this query"
@@ -141,7 +147,7 @@ def test_a_query_without_a_row_has_no_grade(tmp_path: Path) -> None:
         ([{"query_id": "q0", "response": "r"}], "b.jsonl:1: column 'win' or 'preference' is missing"),
         ([{"query_id": "q0", "win": 1}], "b.jsonl:1: column 'response' must be a text"),
         (verdicts(2), r"b.jsonl:1: column 'win' must be a number from 0 to 1 or null, not 2"),
-        ([annotation(0, 3)], r"b.jsonl:1: column 'preference' must be a number from 1 to 2 or null, not 3"),
+        ([annotation(0, 3)], r"b.jsonl:1: column 'preference' must be 0 or a number from 1 to 2 or null, not 3"),
         ([annotation(0, 1) | {"generator_1": "gpt4"}], "one of the generators must be text_davinci_003, not gpt4 and"),
         (verdicts(1) + verdicts(0), "b.jsonl:2: there is a second row for 'q0'"),
         ([annotation(7, 1)], "b.jsonl has no row for any of the 3 queries"),

@@ -126,6 +126,7 @@ WHOLE = "```python\ndef double(xs: List[int]) -> List[int]:\n    return [2 * x f
         (WHOLE.replace("2 * x", "int(half(4 * x))"), 1.0),  # a function of the prompt
         ("    return [2 * x for x in xs]\n", 1.0),  # the canonical solution: the rest of the body
         ("    return [2 * x for x in xs]\n\nThat doubles them.", 1.0),
+        ("```python\n    return [2 * x for x in xs]\n```", 1.0),
         (WHOLE.replace("2 * x", "3 * x"), 0.0),
         ("I cannot do that.", 0.0),
         ("", 0.0),

@@ -6,14 +6,14 @@ mt_bench      8 categories, ratings from 1 to 10
 mmlu, gsm8k, human_eval   one subset each, share of right answers
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks import alpaca_eval, annotations, flask, gsm8k, human_eval, mmlu, mt_bench
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
 
-__all__ = ["VERDICTS", "BenchmarkQuery", "load"]
+__all__ = ["VERDICTS", "BenchmarkQuery", "evenly", "load"]
 
 LOADERS: dict[str, Callable[[Any], Iterator[BenchmarkQuery]]] = {
     "alpaca_eval": alpaca_eval.queries,
@@ -47,5 +47,11 @@ def load(config: Any) -> list[BenchmarkQuery]:
         if query.query_id in seen:
             raise DataError(f"{config.path}: two queries have the id {query.query_id!r}")
         seen.add(query.query_id)
-    step = max(1, len(queries) // config.limit) if config.limit else 1
-    return queries[::step][: config.limit]
+    return evenly(queries, config.limit)
+
+
+def evenly(queries: Sequence[BenchmarkQuery], limit: int | None) -> list[BenchmarkQuery]:
+    """So many of the queries at most, evenly over them all, so that every subset keeps its share."""
+    if limit is None or limit >= len(queries):
+        return list(queries)
+    return [queries[number * len(queries) // limit] for number in range(limit)]

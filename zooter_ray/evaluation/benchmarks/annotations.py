@@ -2,7 +2,8 @@
 
 A file of an expert comes in one of two forms. With `win`, 1, 0.5, 0 or null, beside `query_id` and `response`. Or as
 AlpacaEval's annotations.json: `instruction`, `output_1`, `output_2`, `generator_1`, `generator_2` and `preference`,
-from 1 (the first is better) to 2 (the second is), or null. A null is no verdict and leaves the win rate alone.
+from 1 (the first is better) to 2 (the second is), 0 for a draw in older files, or null. A null is no verdict and leaves
+the win rate alone.
 """
 
 import math
@@ -69,6 +70,7 @@ def _annotation(where: str, row: Mapping[str, Any], reference: str) -> tuple[str
     side = 2 if generators[0] == reference else 1
     value = row["preference"]
     if isinstance(value, int | float) and not isinstance(value, bool):
+        value = 1.5 if value == 0 else value
         value = value - 1 if side == 2 else 2 - value
     return first_text(where, row, "instruction"), _grade(where, row, "preference", value, f"output_{side}")
 
@@ -81,6 +83,6 @@ def _grade(where: str, row: Mapping[str, Any], column: str, win: Any, output: st
     if win is None or (isinstance(win, float) and math.isnan(win)):
         return Grade(None, NO_VERDICT, response)
     if isinstance(win, bool) or not isinstance(win, int | float) or not 0 <= win <= 1:
-        allowed = "a number from 1 to 2" if column == "preference" else "a number from 0 to 1"
+        allowed = "0 or a number from 1 to 2" if column == "preference" else "a number from 0 to 1"
         raise DataError(f"{where}: column {column!r} must be {allowed} or null, not {row[column]!r}")
     return Grade(float(win), "", response)
