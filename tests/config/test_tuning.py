@@ -53,6 +53,13 @@ def test_random_points_lie_within_their_ranges_and_more_trials_begin_with_the_sa
     assert search(search="random", trials=50, space=space).points() == points[:50]
 
 
+def test_a_range_of_a_setting_that_may_be_none_or_a_word_is_drawn_as_its_numbers_are() -> None:
+    space = {"training.patience": {"low": 2, "high": 4}, "labeling.prior_rows": {"low": 0, "high": 10}}
+    points = search(search="random", trials=50, space=space).points()
+    assert {point["training.patience"] for point in points} == {2, 3, 4}
+    assert len({point["labeling.prior_rows"] for point in points}) == 50
+
+
 def test_a_small_space_gives_each_of_its_points_once() -> None:
     space = {"training.epochs": {"low": 1, "high": 3}}
     points = search(search="random", trials=3, space=space).points()
@@ -81,6 +88,10 @@ def test_a_small_space_gives_each_of_its_points_once() -> None:
         (["tuning.space.training.seed=[0, 1]"], "tuning.seeds averages over seeds instead"),
         (["tuning.space.training.caution=[0, 0.02]"], "it is for tasks that no row is of"),
         (["tuning.metric=validation_loss"], "losses of trials that differ in labeling.beta cannot be compared"),
+        (
+            ["tuning.metric=validation_loss", "tuning.space={training.class_balance: [true, false]}"],
+            "losses of trials that differ in training.class_balance cannot be compared",
+        ),
         (["tuning.seeds=[1, 1]"], "seeds holds a seed twice"),
         (["tuning.space={}"], "nothing to search"),
         (["tuning.trails=3"], "unknown key 'tuning.trails'; did you mean 'trials'?"),

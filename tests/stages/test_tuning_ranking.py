@@ -11,15 +11,11 @@ from zooter_ray.stages.tuning.ranking import best_trial, ranked
 VALUES = {0: 0.9, 1: 0.1, 2: 0.6, 3: 0.7, 4: 1.0}  # trial -> validation value; trial 5 is not done
 
 
-def experiment(directory: Path, metric: str = "validation_value") -> Experiment:
+def experiment(directory: Path, metric: str = "validation_value", setting: str = "training.epochs") -> Experiment:
     """Three points with two seeds each: means 0.5 and 0.65, and one that is not whole."""
-    config = TuneConfig.model_validate(
-        {"tuning": {"space": {"training.epochs": [1, 2, 3]}, "seeds": [0, 1], "metric": metric}}
-    )
+    config = TuneConfig.model_validate({"tuning": {"space": {setting: [1, 2, 3]}, "seeds": [0, 1], "metric": metric}})
     trials = [
-        Trial(
-            number, number // 2, {"training.epochs": 1 + number // 2}, number % 2, config, str(directory / f"{number}")
-        )
+        Trial(number, number // 2, {setting: 1 + number // 2}, number % 2, config, str(directory / f"{number}"))
         for number in range(6)
     ]
     for number, value in VALUES.items():
@@ -52,6 +48,12 @@ def test_between_equal_values_the_lower_loss_decides(tmp_path: Path) -> None:
         number: {"validation_value": 1.0, "validation_loss": loss} for number, loss in enumerate([4, 4, 3, 1, 2, 3])
     }
     assert [point.values["training.epochs"] for point in ranked(found, results)] == [2, 3, 1]
+
+
+def test_losses_under_different_labels_decide_nothing(tmp_path: Path) -> None:
+    found = experiment(tmp_path, setting="labeling.temperature")
+    results = {number: {"validation_value": 1.0, "validation_loss": 9.0 - number} for number in range(6)}
+    assert [point.values["labeling.temperature"] for point in ranked(found, results)] == [1, 2, 3]
 
 
 def test_routers_of_the_best_point_and_of_those_that_are_not_whole_stay(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Settings of a search over the settings of labels and training: `zooter tune`."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -23,7 +23,8 @@ NOT_SEARCHED = {
     "training.caution": "it is for tasks that no row is of, and trials are compared without it",
     "training.embedder": "no router depends on it",
 }
-CHANGE_THE_LOSS = ("labeling.temperature", "labeling.beta", "labeling.beta_rows", "training.loss")
+# Beside all that makes labels.
+CHANGE_THE_LOSS = ("training.loss", "training.class_balance", "training.mask_equal_rewards")
 REPEATS = 100  # draws in a row that were there before, after which a space counts as used up
 
 
@@ -110,9 +111,19 @@ class TuningConfig(Config):
                 raise ValueError(f"space: {name} has no values")
             if name in NOT_SEARCHED:
                 raise ValueError(f"space: {name} cannot be searched: {NOT_SEARCHED[name]}")
-            if name in CHANGE_THE_LOSS and self.metric == "validation_loss":
+            if changes_the_loss(name) and self.metric == "validation_loss":
                 raise ValueError(f"metric: validation losses of trials that differ in {name} cannot be compared")
         return self
+
+    @property
+    def losses_compare(self) -> bool:
+        """Whether the validation losses of all trials are under the same labels and weights."""
+        return not any(map(changes_the_loss, self.space))
+
+
+def changes_the_loss(name: str) -> bool:
+    """Whether a setting changes the labels or weights that a loss is of."""
+    return name.startswith("labeling.") or name in CHANGE_THE_LOSS
 
 
 class TuneConfig(DistillConfig):
@@ -180,7 +191,8 @@ class TuneConfig(DistillConfig):
 
 def _draw(name: str, values: list[Any] | Range, rng: np.random.Generator) -> Any:
     if isinstance(values, Range):
-        return values.draw(rng, whole=_types_of(name) == {int})
+        kinds = _types_of(name)
+        return values.draw(rng, whole=int in kinds and float not in kinds)
     return values[int(rng.integers(len(values)))]
 
 
@@ -190,7 +202,14 @@ def _types_of(name: str) -> set[Any]:
     if section not in SECTIONS or not key:
         raise ConfigError(f"tuning.space: {name!r} is no setting of labeling or training")
     field = SECTIONS[section].model_fields.get(key)
-    return set() if field is None else {field.annotation, *get_args(field.annotation)}
+    return set() if field is None else set(_parts_of(field.annotation))
+
+
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    """A type and those that it is made of, however deep: of `int | None` int as well."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts_of(part)
 
 
 def _shown(point: Mapping[str, Any]) -> str:

@@ -32,8 +32,11 @@ class Point:
 
 
 def ranked(experiment: Experiment, results: Mapping[int, Mapping[str, Any]]) -> list[Point]:
-    """The points, whole ones first, best first; between equal values the lower validation loss decides."""
-    metric = experiment.config.tuning.metric
+    """The points, whole ones first, best first.
+
+    Between equal values the lower validation loss decides where all are of the same labels, else the order of points.
+    """
+    tuning = experiment.config.tuning
     by_point: dict[int, list[Trial]] = {}
     for trial in experiment.trials:
         by_point.setdefault(trial.point, []).append(trial)
@@ -41,10 +44,12 @@ def ranked(experiment: Experiment, results: Mapping[int, Mapping[str, Any]]) -> 
         Point(trials[0].values, trials, [results[trial.number] for trial in trials if trial.number in results])
         for trials in by_point.values()
     ]
-    sign = -1.0 if metric == "validation_value" else 1.0
+    sign = -1.0 if tuning.metric == "validation_value" else 1.0
 
     def place(point: Point) -> tuple[float, ...]:
-        return (0.0, sign * point.mean(metric), point.mean("validation_loss")) if point.whole else (1.0,)
+        if not point.whole:
+            return (1.0,)
+        return (0.0, sign * point.mean(tuning.metric), point.mean("validation_loss") if tuning.losses_compare else 0.0)
 
     return sorted(points, key=place)
 
