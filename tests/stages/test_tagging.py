@@ -12,6 +12,7 @@ from tests.tiny_models import save_encoder
 from zooter_ray.artifacts import read_table
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import DataError
+from zooter_ray.labels import with_validation
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages.labeling import run_on_outcomes
@@ -63,6 +64,18 @@ def test_queries_that_nothing_smooths_are_tagged_by_their_cluster(
 def test_held_out_rows_alone_make_no_clusters(tmp_path: Path, encoder: Path, console: Console) -> None:
     held_out = read_outcomes(written(tmp_path / "e.jsonl", *[{"split": "eval"}] * 40))
     assert with_tags(held_out, config(encoder), console).tags == [[]] * 40
+
+
+def test_validation_rows_enter_no_centre(tmp_path: Path, encoder: Path, console: Console) -> None:
+    """All but one row validate: its cluster is that of all, where more rows would make two."""
+    outcomes = read_outcomes(written(tmp_path / "o.jsonl"))
+    assert len({tag for row in with_tags(outcomes, config(encoder), console).tags for tag in row}) == 2
+    share = next(
+        share for share in np.arange(0.99, 0, -0.01)
+        if with_validation(outcomes, config(encoder, validation_share=share)).splits.count("train") == 1
+    )  # fmt: skip
+    tags = with_tags(outcomes, config(encoder, validation_share=share), console).tags
+    assert len({tag for row in tags for tag in row}) == 1
 
 
 @pytest.mark.parametrize("source_as_tag", [False, True])

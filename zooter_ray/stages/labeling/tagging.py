@@ -9,6 +9,7 @@ from zooter_ray.clusters import cluster_centres, cluster_tags
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.queries import ClustersTagger
 from zooter_ray.hashing import hash_fraction
+from zooter_ray.labels import with_validation
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.progress import map_rows
 
@@ -16,7 +17,7 @@ from zooter_ray.progress import map_rows
 def with_tags(outcomes: Outcomes, config: LabelingConfig, console: Console) -> Outcomes:
     """Give the queries that nothing smooths the tags of `config.tagger`; the same outcomes if there are none.
 
-    Centres are fitted on the rows that are not held out.
+    Centres are fitted on the rows that are learned from.
     """
     tagger = config.tagger
     bare = [] if config.source_as_tag else [row for row, tags in enumerate(outcomes.tags) if not tags]
@@ -26,10 +27,10 @@ def with_tags(outcomes: Outcomes, config: LabelingConfig, console: Console) -> O
 
     embed = Embedder(tagger.embedder, tagger.max_length)
     embeddings_QD = map_rows(embed, [outcomes.queries[row] for row in bare], "embedding for clusters", console)
-    share = tagger.fitted_on / len(bare)
+    splits, share = with_validation(outcomes, config).splits, tagger.fitted_on / len(bare)
     fitted_Q = np.array(
         [
-            outcomes.splits[row] == "train" and hash_fraction(config.seed, "cluster", outcomes.query_ids[row]) < share
+            splits[row] == "train" and hash_fraction(config.seed, "cluster", outcomes.query_ids[row]) < share
             for row in bare
         ]
     )
