@@ -18,7 +18,7 @@ from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_c
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.config.tuning import TuneConfig
-from zooter_ray.embedding import Embedder
+from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
 from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
@@ -267,8 +267,7 @@ def evaluate(
     # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
     apart = held_out.metrics_QM is not None and bool((held_out.metrics_QM != held_out.rewards_QM).any())
     ranked = {"rewards": held_out.rewards_QM} if apart else {}
-    seen = 0 if training is None else sum(map(set(training.queries).__contains__, held_out.queries))
-    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, seen=seen)
+    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console)
 
 
 def benchmark(config: BenchmarksConfig, console: Console) -> str:
@@ -295,5 +294,5 @@ def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | Non
     rows = rows_of_outcomes(training)
     if left.embedder is None:
         return learn(rows)
-    embed = Embedder(left.embedder)
+    embed = Embedder(left.embedder, left.embedder_length or EMBEDDED_TOKENS)
     return learn(rows, embed, left.embedder, embed.max_length)

@@ -223,3 +223,8 @@ def test_distill_then_evaluate_and_the_order_of_keys_and_rows_does_not_matter(
     assert "training queries as well" not in printed
     assert json.loads((report / "report.json").read_text())["rows"] == 8, "the held-out rows alone"
     assert "| oracle |" in (report / "report.md").read_text()
+
+    again = write_lines(tmp_path / "again.jsonl", [row | {"split": "eval"} for row in rows])
+    arguments = ["evaluate", "--router", router, "--outcomes", again, "--output", str(tmp_path / "report of all")]
+    assert main([*arguments, "--set", "draws=100"]) == 0
+    assert "32 of the 40 queries are training queries as well" in capfd.readouterr().out, "the router knows them"

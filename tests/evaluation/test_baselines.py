@@ -103,11 +103,20 @@ def test_what_was_learned_survives_the_router_directory() -> None:
     assert again.to_json() == found.to_json()
     np.testing.assert_array_equal(again.embeddings_QD, embeddings_QD)
     np.testing.assert_array_equal(again.value_QM, METRICS_QM)
+    assert again.rows_seen([*outcomes().queries[:2], "another"]) == 2
+
+
+def test_training_queries_are_known_again_without_an_embedder() -> None:
+    found = learn(rows_of_outcomes(outcomes()))
+    again = learned_from_json(found.to_json(), found.to_npz())
+    assert (again.embeddings_QD, again.value_QM) == (None, None)
+    assert again.rows_seen(["another", outcomes().queries[0]]) == 1
 
 
 def test_a_router_directory_without_arrays_has_no_neighbours() -> None:
     found = learned_from_json({"overall": {"llama": 1.0}, "per_source": {}, "embedder": "minilm"}, None)
     assert (found.embedder, found.embeddings_QD, found.per_tag) == (None, None, {})
+    assert found.rows_seen(["any"]) == 0
 
 
 def label_table(metrics: list[list[float] | None]) -> pa.Table:

@@ -37,6 +37,12 @@ def test_what_a_later_version_adds_is_no_error_and_what_was_added_later_has_a_de
     assert read_card(write(tmp_path, content, LABELS)) == router_card(EXPERTS)
 
 
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, router_card(EXPERTS).to_json() | {"format_version": 2}, LABELS)
+    with pytest.raises(ArtifactError, match=r"zooter\.json has format 2, this zooter_ray reads format 1"):
+        read_card(tmp_path)
+
+
 def test_experts_are_compared_in_the_order_of_the_classes_also_beyond_ten(tmp_path: Path) -> None:
     experts = [f"expert-{number}" for number in range(12)]
     labels = {str(number): expert for number, expert in enumerate(experts)}

@@ -45,8 +45,10 @@ def distilled(
     name: str,
     rewards: dict[str, float] | None = None,
     dropout: float = 0.1,
+    validation_share: float = LABELING.validation_share,
     **settings: Any,
 ) -> Unit:
+    labeling_config = LABELING.model_copy(update={"validation_share": validation_share})
     backbone = tmp_path / ("backbone" if dropout else "plain")
     if not backbone.exists():
         save_bert(backbone, 2, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
@@ -60,7 +62,7 @@ def distilled(
         for number in range(41)
     ]
     outcomes.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    labels, read = labeling.run_on_outcomes(LABELING, str(outcomes), str(tmp_path / name), console)
+    labels, read = labeling.run_on_outcomes(labeling_config, str(outcomes), str(tmp_path / name), console)
     config = TrainingConfig.model_validate(
         {
             "backbone": str(backbone),
@@ -71,7 +73,7 @@ def distilled(
             **settings,
         }
     )
-    return training.run(config, LABELING, labels, read.experts, str(tmp_path / name), console)
+    return training.run(config, labeling_config, labels, read.experts, str(tmp_path / name), console)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +84,14 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Unit]:
 
 
 def test_two_workers_learn_what_one_worker_learns(tmp_path: Path, console: Console) -> None:
-    """Without dropout, which is drawn anew for each worker; of the three workers of a range two find room."""
-    one = distilled(tmp_path, console, "one", dropout=0)
-    two = distilled(tmp_path, console, "two", dropout=0, resources={"num_cpus": 3, "workers": (1, 3)})
+    """Without dropout, which is drawn anew for each worker; of the three workers of a range two find room.
+
+    There is one validation row, so that a worker has none.
+    """
+    settings: dict[str, Any] = {"dropout": 0, "validation_share": 0.02}
+    one = distilled(tmp_path, console, "one", **settings)
+    two = distilled(tmp_path, console, "two", resources={"num_cpus": 3, "workers": (1, 3)}, **settings)
+    assert read_card(one.path).calibration["rows"] == 1  # type: ignore[index]
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):
@@ -110,7 +117,7 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     folder, _ = one_worker
     settings = {"pooling": "mean", "hidden": 8, "head_start": "mean_label", "epochs": 20, "learning_rate": 0.05}
     first, second = (new_console(io.StringIO(), width=120) for _ in range(2))
-    unit = distilled(folder, first, "frozen", frozen=True, **settings)
+    unit = distilled(folder, first, "frozen", frozen=True, keep="validation_value", **settings)
     other = distilled(folder, second, "frozen", frozen=True, epochs=1, min_steps=9)
     assert other.path != unit.path
     assert len(read_card(other.path).validation["epochs"]) == 3, "of four steps each: there are 28 rows, eight a step"
@@ -122,6 +129,11 @@ def test_the_heads_of_a_frozen_encoder_learn_from_embeddings_that_are_made_once(
     card = read_card(unit.path)
     assert card.beta == pytest.approx(0.15), "of 56 rows half teach"
     assert card.validation["validation_value"] == 1.0
+    values = [epoch["validation_value"] for epoch in card.validation["epochs"]]
+    assert values.count(1.0) > 1
+    assert card.validation["epoch"] == max(n for n, value in enumerate(values, 1) if value == 1.0), "Ray keeps the last"
+    told_of = dict(card.validation, epochs=None)
+    assert told_of == dict(card.validation["epochs"][card.validation["epoch"] - 1], epochs=None)
     assert card.calibration is not None
     assert card.calibration["ece_after"] <= card.calibration["ece_before"]
     assert card.onnx == {

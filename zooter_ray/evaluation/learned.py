@@ -1,4 +1,4 @@
-"""What baselines learn from training rows: each expert's means, and the embeddings of the queries.
+"""What baselines learn from training rows: each expert's means, the embeddings of the queries, and which they were.
 
 Distillation leaves it in the router directory, so that a router can be evaluated without its training data:
 `baselines` in zooter.json, and the arrays in a file beside it.
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zooter_ray.hashing import text_hashes
 from zooter_ray.outcomes import Outcomes, value_name, values
 
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -42,6 +43,11 @@ class Learned:
     embedder_length: int = 0
     embeddings_QD: np.ndarray | None = None
     value_QM: np.ndarray | None = None
+    seen_Q: np.ndarray | None = None  # text hashes of all queries that a router may have learned from; None: not known
+
+    def rows_seen(self, queries: Sequence[str]) -> int:
+        """How many of these queries are training queries as well; 0 where those are not known."""
+        return 0 if self.seen_Q is None else int(np.isin(text_hashes(queries), self.seen_Q).sum())
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays."""
@@ -50,10 +56,11 @@ class Learned:
 
     def to_npz(self) -> bytes:
         """The arrays, as the content of an .npz file; half precision is ample for a ranking."""
-        assert self.embeddings_QD is not None, "asked for only with an embedder"
-        assert self.value_QM is not None, "comes with the embeddings"
+        arrays: dict[str, Any] = {"seen": self.seen_Q, "values": self.value_QM}
+        if self.embeddings_QD is not None:
+            arrays["embeddings"] = self.embeddings_QD.astype(np.float16)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, embeddings=self.embeddings_QD.astype(np.float16), values=self.value_QM)
+        np.savez_compressed(buffer, **{name: array for name, array in arrays.items() if array is not None})
         return buffer.getvalue()
 
 
@@ -67,7 +74,9 @@ def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learn
     if arrays is None:
         return Learned(**{**known, "embedder": None})
     with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
-        return Learned(**known, embeddings_QD=file["embeddings"], value_QM=file["values"])
+        return Learned(
+            **known, embeddings_QD=file.get("embeddings"), value_QM=file.get("values"), seen_Q=file.get("seen")
+        )
 
 
 def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None = None, length: int = 0) -> Learned:
@@ -88,6 +97,7 @@ def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None =
         embedder_length=length,
         embeddings_QD=embed(rows.queries) if embed else None,
         value_QM=rows.value_QM if embed else None,
+        seen_Q=text_hashes(rows.queries),
     )
 
 

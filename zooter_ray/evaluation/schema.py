@@ -168,7 +168,7 @@ class Report(Part):
     router: RouterSettings
     rows: int
     rows_fingerprint: str  # of the rows and what the experts earn on them: equal where reports can be compared
-    seen_rows: int  # of them, rows whose query is a training query as well; 0 where training queries are not known
+    seen_rows: int  # of them, rows whose query is a training query as well; 0 for a router that does not know
     sources: dict[str, int]
     experts: dict[str, str]  # id -> how it is shown
     best_single: str

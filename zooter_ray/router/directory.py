@@ -18,6 +18,7 @@ from zooter_ray.errors import ArtifactError, one_line
 ZOOTER_JSON = "zooter.json"
 BASELINES_FILE = "baselines.npz"
 ONNX_FILE = "router.onnx"
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RouterCard:
     parameters: int | None = None  # without the embedding matrix
     labeling: dict[str, Any] = field(default_factory=dict)  # all settings of the labels
     training: dict[str, Any] = field(default_factory=dict)  # all settings of the distillation
-    format_version: int = 1
+    format_version: int = FORMAT_VERSION
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain JSON values."""
@@ -53,13 +54,19 @@ def read_card(directory: str | Path) -> RouterCard:
     """Read and check zooter.json.
 
     Raises:
-        ArtifactError: if the directory is no router directory, or its parts disagree about the experts.
+        ArtifactError: if the directory is no router directory, is of a later format, or its parts disagree about the
+            experts.
     """
     root = Path(directory)
     for name in (ZOOTER_JSON, "config.json"):
         if not (root / name).is_file():
             raise ArtifactError(f"{directory} is no router directory: it has no {name}")
     content = _read_json(root / ZOOTER_JSON)
+    if (version := content.get("format_version", FORMAT_VERSION)) != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{root / ZOOTER_JSON} has format {version}, this zooter_ray reads format {FORMAT_VERSION}; install the "
+            "version that wrote it, or distil again"
+        )
     known = {name: content[name] for name in RouterCard.__dataclass_fields__ if name in content}
     try:
         card = RouterCard(**known)

@@ -129,7 +129,6 @@ def evaluate(
     output: str,
     console: Console,
     label_reward_model: str = "rewards",
-    seen: int = 0,
     supervision: Supervision | None = None,
 ) -> None:
     """Write the report on these rows into the directory `output`."""
@@ -149,7 +148,7 @@ def evaluate(
         responses=outcomes.responses or responses_of(responses, {outcomes.query_ids[row] for row in (*browsed, *lost)}),
         browsed=browsed,
         lost=lost,
-        seen=seen,
+        seen=learned.rows_seen(outcomes.queries),
         supervision=supervision,
     )
     write_report(build_report(evidence, config), output)

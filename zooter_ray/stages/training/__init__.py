@@ -11,6 +11,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +38,7 @@ from zooter_ray.config.training import TrainingConfig
 from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.learned import Learned, learn, rows_of_labels
+from zooter_ray.hashing import text_hashes
 from zooter_ray.labels import beta_of
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import map_rows, track
@@ -103,11 +106,17 @@ def run(
     write_table(posixpath.join(router.path, TOKENS_FILE), tokens)
     whole = config.for_rows(rows)
     tell_of_few_steps(whole, rows, console)
-    checkpoint, epochs = fit(whole, router, experts, tokenizer.pad_token_id, rows, watch, console, callbacks)
-    card = describe(config, labeling, labels, table, experts, same_weights or {}, learned, epochs)
-    if learned.embedder is not None:
-        write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
-    publish(checkpoint, card, config, tokens, router.path)
+    loop = {
+        "config": whole.model_copy(update={"backbone": absolute_source(config.backbone)}),
+        "tokens": posixpath.join(router.path, TOKENS_FILE),
+        "pad_token_id": tokenizer.pad_token_id,
+        "experts": experts,
+    }
+    kept, epochs = fit(loop, router.path, rows, watch, console, callbacks)
+    validation = {**kept.figures, "epochs": epochs}
+    card = describe(config, labeling, labels, table, experts, same_weights or {}, learned, validation)
+    write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
+    publish(kept.checkpoint, card, config, tokens, router.path)
     fs, path = file_system(router.path)
     fs.rm(posixpath.join(path, CHECKPOINTS), recursive=True)
     fs.rm_file(posixpath.join(path, TOKENS_FILE))
@@ -124,7 +133,7 @@ def describe(
     experts: list[str],
     same_weights: Mapping[str, str],
     learned: Learned,
-    epochs: list[Figures],
+    validation: dict[str, Any],
 ) -> RouterCard:
     """What zooter.json says of a router that is still to be published."""
     teaching = table.filter((pc.field("split") == "train") & pc.field("has_preference")).num_rows
@@ -139,7 +148,7 @@ def describe(
         calibration=None,
         data_fingerprint=labels.fingerprint,
         versions=package_versions(),
-        validation={**kept_epoch(epochs, config.keep), "epochs": epochs},
+        validation=validation,
         baselines=learned.to_json(),
         same_weights=dict(same_weights),
         labeling=labeling.identity(),
@@ -171,44 +180,47 @@ def tell_of_few_steps(config: TrainingConfig, rows: int, console: Console) -> No
         console.print(told, highlight=False, soft_wrap=True)
 
 
-def kept_epoch(epochs: list[Figures], keep: str) -> Figures:
-    """Figures of the epoch that became the router."""
-    attribute, order = KEPT[keep]
-    return (min if order == "min" else max)(epochs, key=lambda figures: figures[attribute])
-
-
 def learn_baselines(labels: pa.Table, experts: list[str], config: TrainingConfig, console: Console) -> Learned:
     """What baselines know of the training rows, so that the router can be compared with them later.
 
-    The embedder reads no more of a query than the router does, which is fair and, for long queries, soon done.
+    The embedder reads no more of a query than the router does, which is fair and, for long queries, soon done. Queries
+    of validation rows count as seen, though nothing else is learned from them.
     """
     rows = rows_of_labels(labels, experts)
+    seen_Q = text_hashes(labels.filter(pc.not_equal(labels["split"], "eval"))["query"].to_pylist())
     if config.embedder is None:
-        return learn(rows)
+        return replace(learn(rows), seen_Q=seen_Q)
     embed = Embedder(config.embedder, min(EMBEDDED_TOKENS, config.max_length))
-    return learn(
+    learned = learn(
         rows,
         lambda queries: map_rows(embed, queries, "embedding", console),
         absolute_source(config.embedder),
         embed.max_length,
     )
+    return replace(learned, seen_Q=seen_Q)
+
+
+class Kept(NamedTuple):
+    """The epoch that becomes the router."""
+
+    checkpoint: ray.train.Checkpoint
+    figures: Figures
 
 
 def fit(
-    config: TrainingConfig,
-    router: Unit,
-    experts: list[str],
-    pad_token_id: int,
+    loop: dict[str, Any],
+    directory: str,
     rows: int,
     watch: Stopwatch,
     console: Console,
     callbacks: Sequence[ray.train.UserCallback] = (),
-) -> tuple[ray.train.Checkpoint, list[Figures]]:
-    """Run Ray Train; returns the best checkpoint and the figures of every epoch.
+) -> tuple[Kept, list[Figures]]:
+    """Run Ray Train; returns the epoch that `keep` asks for, and the figures of every epoch.
 
     Raises:
         StageError: if a worker fails more often than may be, or the loss is not finite: why, in one sentence.
     """
+    config: TrainingConfig = loop["config"]
     queue = Queue(actor_options=beside_driver())
     figures: dict[int, Figures] = {}
     reasons: list[str] = []
@@ -216,27 +228,12 @@ def fit(
         target=track,
         args=(watch.over(_finished_rows(queue, figures, reasons)), rows * config.epochs, "training", console),
     )
-    attribute, order = KEPT[config.keep]
     trainer = ray.train.torch.TorchTrainer(
         train_worker,
-        train_loop_config={
-            "config": config.model_copy(update={"backbone": absolute_source(config.backbone)}),
-            "tokens": posixpath.join(router.path, TOKENS_FILE),
-            "pad_token_id": pad_token_id,
-            "experts": experts,
-            "queue": queue,
-        },
+        train_loop_config={**loop, "queue": queue},
         scaling_config=ray.train.ScalingConfig(**training_kwargs(config.resources)),
-        run_config=ray.train.RunConfig(
-            name=CHECKPOINTS,
-            storage_path=router.path,
-            callbacks=list(callbacks),
-            failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(
-                num_to_keep=1, checkpoint_score_attribute=attribute, checkpoint_score_order=order
-            ),
-        ),
-    )  # fmt: skip
+        run_config=run_config(config, directory, callbacks),
+    )
     os.environ.setdefault(POLL_S, "0.2")  # Ray's two seconds are longer than a short epoch, which waits for them
     shown.start()
     try:
@@ -250,7 +247,26 @@ def fit(
         queue.shutdown()
     if reasons:
         raise StageError(reasons[0])
-    return result.get_best_checkpoint(attribute, order), [figures[epoch] for epoch in sorted(figures)]
+    attribute, order = KEPT[config.keep]
+    # Its figures are those that it was reported with: of equal epochs Ray keeps which it likes.
+    best = (min if order == "min" else max)(result.best_checkpoints, key=lambda found: found[1][attribute])
+    return Kept(*best), [figures[epoch] for epoch in sorted(figures)]
+
+
+def run_config(
+    config: TrainingConfig, directory: str, callbacks: Sequence[ray.train.UserCallback]
+) -> ray.train.RunConfig:
+    """Where Ray Train keeps checkpoints, and which, and how many failures it survives."""
+    attribute, order = KEPT[config.keep]
+    return ray.train.RunConfig(
+        name=CHECKPOINTS,
+        storage_path=directory,
+        callbacks=list(callbacks),
+        failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
+        checkpoint_config=ray.train.CheckpointConfig(
+            num_to_keep=1, checkpoint_score_attribute=attribute, checkpoint_score_order=order
+        ),
+    )
 
 
 @contextmanager

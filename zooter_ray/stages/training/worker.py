@@ -50,7 +50,8 @@ def train_worker(loop: dict[str, Any]) -> None:
             loss += step_loss
             if rank == 0:
                 queue.put(step_rows)
-        logits_QM = _sum_over_workers(logits_of(model, validation, config, rank, world_size))
+        # Unwrapped: with fewer rows than workers some have none, and would not take part in what a wrapped model sends.
+        logits_QM = _sum_over_workers(logits_of(_unwrapped(model), validation, config, rank, world_size))
         figures = {
             "epoch": epoch + 1,
             "loss": _sum_over_workers(np.array([loss])).item() / float(train.weight_Q.sum()),
