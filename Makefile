@@ -29,7 +29,7 @@ lock: $(VENV)/.project
 $(VENV)/.packages: requirements/cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name it: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --disable-pip-version-check --requirement requirements/cpu.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check --requirement requirements/cpu.txt
 	touch $@
 
 $(VENV)/.project: $(VENV)/.packages pyproject.toml

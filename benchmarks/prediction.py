@@ -92,11 +92,17 @@ def by_newer_exporter(directory: Path) -> Logits:
     return OnnxSession(path)
 
 
+def by_onnx(directory: Path, tokens: int) -> Logits:
+    """So many tokens in a pass."""
+    return OnnxSession(directory / "router.onnx", tokens)
+
+
 PATHS: dict[str, Callable[[Path], Logits]] = {
     "plain": functools.partial(by_attention, attention=None),
     "eager": functools.partial(by_attention, attention="eager"),
     "frozen trace": by_frozen_trace,
     "onnx": lambda directory: OnnxSession(directory / "router.onnx"),
+    **{f"onnx {tokens}": functools.partial(by_onnx, tokens=tokens) for tokens in (1024, 4096, 1 << 20)},
     "newer exporter": by_newer_exporter,
     "compile": by_compile,
 }

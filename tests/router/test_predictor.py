@@ -18,6 +18,7 @@ from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON
 from zooter_ray.router.export import export_onnx
 from zooter_ray.router.model import load_mean_pooled
+from zooter_ray.router.onnx_session import OnnxSession
 from zooter_ray.router.predictor import RouterPredictor, torch_logits
 
 EXPERTS = ["vicuna", "llama", "wizard"]
@@ -142,6 +143,14 @@ def test_a_router_with_an_onnx_file_is_computed_by_onnx_runtime_and_one_without_
 ) -> None:
     assert type(RouterPredictor(with_onnx).logits).__name__ == "OnnxSession"
     assert not isinstance(RouterPredictor(without_onnx).logits, type(RouterPredictor(with_onnx).logits))
+
+
+@pytest.mark.parametrize("tokens", [1, 24, 1 << 20])
+def test_a_batch_has_the_same_logits_in_one_pass_and_in_several(with_onnx: Path, tokens: int) -> None:
+    random = np.random.default_rng(0)
+    ids, mask = random.integers(5, 60, (7, 8)), np.ones((7, 8), dtype=np.int64)
+    each = [OnnxSession(with_onnx / "router.onnx")(ids[row : row + 1], mask[row : row + 1])[0] for row in range(7)]
+    np.testing.assert_allclose(OnnxSession(with_onnx / "router.onnx", tokens)(ids, mask), each, atol=1e-6)
 
 
 @pytest.mark.parametrize("onnx", [True, False])
