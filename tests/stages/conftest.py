@@ -28,7 +28,7 @@ def with_smollm2(settings: dict[str, Any]) -> dict[str, Any]:
     demo = load_config(DEMO).model_dump(mode="json")
     smollm2 = demo["generation"]["experts"][0]
     smollm2["decoding"]["max_tokens"] = 8
-    smollm2["engine"]["max_model_len"] = 128
+    smollm2["engine"] |= {"max_model_len": 128, "batch_size": 8, "concurrent_batches": 2}
     brief = {
         "id": "smollm2-brief",
         "same_weights_as": "smollm2",
@@ -43,7 +43,7 @@ def judge(engine: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": "judge", "kind": "generative", "engine": {**engine, "max_model_len": 512}, "chat_template": None,
         "prompt": "Rate this response from 1 to 9: {response}\nQuery: {query}\nWrite the number only.", "scale": (1, 9),
-        "rating": r"(\d)", "decoding": {"temperature": 0, "max_tokens": 8}, "attempts": 2,
+        "rating": r"(\d)", "decoding": {"temperature": 0, "max_tokens": 8}, "attempts": 1,
     }  # fmt: skip
 
 
