@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from zooter_ray.artifacts import absolute, file_system, read_json
+from zooter_ray.artifacts import absolute, file_system, moved, read_json
 from zooter_ray.config import load_config
 from zooter_ray.config.base import Config
 from zooter_ray.config.generation import ExpertConfig, GenerationConfig
@@ -83,4 +83,4 @@ def router_of_run(run_dir: str) -> str:
     router = read_json(path).get("training") if fs.exists(inner) else None
     if router is None:
         raise ConfigError(f"the run in {absolute(run_dir)} has no router yet; run it first, or name a router directory")
-    return str(router)
+    return moved(router, absolute(run_dir))

@@ -21,6 +21,7 @@ DOMAIN_BASE = {
     "experts",
     "planning",
     "package_models",
+    "positions",
     "simulation",
     "tag_means",
     "tokenizers",

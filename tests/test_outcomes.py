@@ -1,9 +1,13 @@
 """Outcomes files: what is read from them, and what is refused with which words."""
 
+import codecs
 import dataclasses
 import gzip
 import json
 import math
+import os
+import re
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -280,6 +284,23 @@ def test_a_file_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=rf"{name} {complaint}"):
             read_outcomes(str(tmp_path / name))
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "damaged.parquet", compression="none")
+    content = bytearray((tmp_path / "damaged.parquet").read_bytes())
+    content[4:40] = b"\xff" * 36  # the first page, the footer is whole
+    (tmp_path / "damaged.parquet").write_bytes(content)
+    os.mkfifo(tmp_path / "pipe.parquet")
+    threading.Thread(target=(tmp_path / "pipe.parquet").write_bytes, args=(b"PAR1",), daemon=True).start()
+    for path in (str(tmp_path / "damaged.parquet"), str(tmp_path / "pipe.parquet"), "nowhere://outcomes.jsonl"):
+        with pytest.raises(DataError, match=rf"^{re.escape(path)} (cannot be read|is not a Parquet file): .+$"):
+            read_outcomes(path)
+
+
+def test_a_json_array_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "o.json").write_bytes(codecs.BOM_UTF8 + json.dumps(ROWS).encode())
+    assert read_outcomes(str(tmp_path / "o.json")).query_ids == sorted(row["query_id"] for row in ROWS)
 
 
 HUGE = ["1" + "0" * 400, "1" + "0" * 5000]

@@ -99,10 +99,21 @@ def writing(path: str) -> Iterator[None]:
         raise ArtifactError(f"cannot write {path}: {reason}") from error
 
 
+def moved(path: str, run_dir: str) -> str:
+    """A unit's directory where the run lies now; `path` says where it was made."""
+    return posixpath.join(run_dir, *path.split("/")[-3:])
+
+
+def is_device(path: str | Path) -> bool:
+    """Whether something other than a file is there, such as /dev/stdout or a pipe: no file may take its place."""
+    return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
+
+
 def write_bytes(path: str, content: bytes) -> None:
     """Write a whole file or nothing: on a local disk by a rename, elsewhere by the store's own atomic put."""
     fs, inner = file_system(path)
     local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+    local = local and not is_device(inner)
     target = f"{inner}.{uuid.uuid4().hex}.tmp" if local else inner
     with writing(path):
         fs.makedirs(posixpath.dirname(inner), exist_ok=True)

@@ -49,7 +49,12 @@ def smoothing_tags(outcomes: Outcomes, config: LabelingConfig) -> list[list[str]
     """The tags whose means smooth labels: a query's own, and its source if that counts as one."""
     if not config.source_as_tag:
         return outcomes.tags
-    return [[*tags, f"source {source}"] for tags, source in zip(outcomes.tags, outcomes.sources, strict=True)]
+    return [[*tags, source_tag(source)] for tags, source in zip(outcomes.tags, outcomes.sources, strict=True)]
+
+
+def source_tag(source: str) -> str:
+    """The tag that a source is."""
+    return f"source {source}"
 
 
 def teaches(outcomes: Outcomes) -> np.ndarray:

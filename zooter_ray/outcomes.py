@@ -12,6 +12,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import file_system
-from zooter_ray.errors import DataError
+from zooter_ray.errors import DataError, one_line
 
 LARGEST = 1e100  # of rewards, metrics and costs: their squares can be added up
 
@@ -122,6 +123,22 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
 
 def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a JSON Lines, JSON (both optionally .gz) or Parquet file, each with where it stands (`file:line`)."""
+    with reading(path):
+        yield from _rows_of_file(path)
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn what is wrong with a file, or on the way to it, into one sentence that names `path`."""
+    try:
+        yield
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied") from None
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {one_line(error)}") from None
+
+
+def _rows_of_file(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     fs, inner = file_system(path)
     if not fs.exists(inner):
         raise DataError(f"{path} does not exist")
@@ -137,12 +154,12 @@ def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _first_letter(path: str, file: Any) -> bytes:
-    """The first letter of a file that is no white space; nothing of the file is used up."""
+    """The first letter of a file that is no white space; nothing of the file is used up but a byte order mark."""
     try:
         head: bytes = file.read(1 << 10)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
-    file.seek(0)
+    file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
     return head.removeprefix(codecs.BOM_UTF8).strip()[:1]
 
 

@@ -5,9 +5,10 @@ import posixpath
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import ray
 from ray.train import UserCallback
@@ -18,7 +19,6 @@ from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_c
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.run import STAGES, RayConfig
 from zooter_ray.config.tuning import TuneConfig
-from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
 from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
@@ -227,6 +227,8 @@ def distil_trial(
 
 def check_free(target: Path, overwrite: bool) -> None:
     """Refuse an output in the way; what is overwritten must be a router directory."""
+    if target.is_mount():
+        raise ArtifactError(f"{target} is a mount point, which nothing can take the place of; choose a directory in it")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not overwrite:
@@ -255,7 +257,7 @@ def evaluate(
     check_pool(predictor.card, found.experts, router, outcomes)
     held_out = of_split(found.in_order(predictor.experts), "eval", outcomes)
     training = None if train is None else of_split(read_outcomes(train, predictor.experts), "train", train)
-    learned = learned_of(router, predictor, training)
+    learned = learned_of(router, predictor, training, console)
     console.print(f"{len(held_out.query_ids)} rows to evaluate on", highlight=False)
     if learned.value != value_name(held_out):
         console.print(
@@ -286,13 +288,12 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
 
 
-def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None) -> Learned:
+def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None, console: Console) -> Learned:
     """What baselines know: of these training rows, or of what distillation left with the router."""
     left = learned_from_json(predictor.card.baselines, read_baseline_arrays(router))
     if training is None:
         return left
-    rows = rows_of_outcomes(training)
-    if left.embedder is None:
-        return learn(rows)
-    embed = Embedder(left.embedder, left.embedder_length or EMBEDDED_TOKENS)
-    return learn(rows, embed, left.embedder, embed.max_length)
+    embed = evaluation.embedder_of(left, console)
+    found = learn(rows_of_outcomes(training), embed, left.embedder, 0 if embed is None else embed.max_length)
+    seen = [hashes for hashes in (left.seen_Q, found.seen_Q) if hashes is not None]
+    return replace(found, seen_Q=np.concatenate(seen))

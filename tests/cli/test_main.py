@@ -120,6 +120,11 @@ def test_what_is_no_router_directory_is_refused(capfd: pytest.CaptureFixture[str
     assert "is no router directory" in refused(capfd, arguments)
 
 
+def test_a_mount_point_is_refused_before_anything_is_trained(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    outcomes = write_lines(tmp_path / "o.jsonl", [outcome("q")])
+    assert "/proc is a mount point" in refused(capfd, ["distill", "--rewards", outcomes, "--output", "/proc"])
+
+
 def test_an_output_that_is_no_local_file_is_refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     router = save_router(tmp_path / "router", ["x", "y"])
     path = write_lines(tmp_path / "queries.jsonl", [{"query": "hello"}])

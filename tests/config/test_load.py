@@ -323,6 +323,14 @@ def test_the_file_of_a_run_serves_for_distilling_too(path: Path) -> None:
     assert config == DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
 
 
+def test_overrides_of_a_runs_file_may_be_for_outcomes_files(path: Path) -> None:
+    asked = ["labeling.beta_rows=1500", "labeling.prefer_metrics=true", "labeling.tagger={kind: clusters, clusters: 5}"]
+    labeling = load_distill_config(path, asked).labeling
+    assert (labeling.beta_rows, labeling.prefer_metrics) == (1500, True)
+    assert labeling.tagger is not None
+    assert labeling.tagger.kind == "clusters"
+
+
 def test_what_labels_of_a_run_are_made_from_is_refused_for_an_outcomes_file() -> None:
     for setting, named in [("reward_model=judge", "reward_model"), ("reward_weights={judge: 1}", "reward_weights"),
                            ("tagger={kind: rules}", "tagger rules")]:  # fmt: skip

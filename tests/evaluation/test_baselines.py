@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from zooter_ray.errors import ArtifactError
 from zooter_ray.evaluation.baselines import best_single, compared_methods, values
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_labels, rows_of_outcomes
 from zooter_ray.outcomes import Outcomes
@@ -104,6 +105,24 @@ def test_what_was_learned_survives_the_router_directory() -> None:
     np.testing.assert_array_equal(again.embeddings_QD, embeddings_QD)
     np.testing.assert_array_equal(again.value_QM, METRICS_QM)
     assert again.rows_seen([*outcomes().queries[:2], "another"]) == 2
+
+
+@pytest.mark.parametrize("arrays", [b"", b"PK\x03\x04", b"<html>gateway</html>"])
+def test_damaged_arrays_are_one_sentence(arrays: bytes) -> None:
+    with pytest.raises(ArtifactError, match=r"the arrays of the router's baselines are damaged: .+"):
+        learned_from_json(learn(rows_of_outcomes(outcomes())).to_json(), arrays)
+
+
+def test_what_earns_is_named_by_all_rows_as_in_the_report() -> None:
+    metrics = pa.array([[1.0, 0.0], None], pa.list_(pa.float64()))
+    labels = pa.table(
+        {
+            "split": ["train", "eval"], "metrics": metrics, "rewards": [[0.0, 1.0], [0.0, 1.0]], "query": ["q", "r"],
+            "source": ["s", "s"], "tags": pa.array([[], []], pa.list_(pa.string())),
+        }
+    )  # fmt: skip
+    rows = rows_of_labels(labels, ["a", "b"])
+    assert (rows.value, rows.value_QM.tolist()) == ("reward", [[0.0, 1.0]])
 
 
 def test_training_queries_are_known_again_without_an_embedder() -> None:

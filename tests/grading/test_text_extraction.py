@@ -86,6 +86,19 @@ def test_a_response_may_go_on_where_its_beginning_ends() -> None:
     assert extract_code("    return a + b\n\nThat is all.", "add", BEGINNING) == f"{BEGINNING}    return a + b\n"
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "\n```\n",
+        "\n```\n\nThat adds them.",
+        "\n\nExample:\n```python\n>>> add(1, 2)\n3\n```",
+        "\n\n```\nprint(add(1, 2))\n```",
+    ],
+)
+def test_what_stands_in_a_fence_behind_the_rest_of_a_body_is_not_that_rest(behind: str) -> None:
+    assert extract_code(f"    return a + b{behind}", "add", BEGINNING).rstrip() == f"{BEGINNING}    return a + b"
+
+
 @pytest.mark.parametrize("indent", ["", "    "])
 def test_the_rest_of_a_body_may_stand_in_a_fence(indent: str) -> None:
     text = f"The rest is:\n```python\n{indent}c = a + b\n{indent}return c\n```\nThat is all."

@@ -36,7 +36,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def reward_model(source: Path, pairs: str, **settings: object) -> SequenceClassificationRewardModel:
-    config = SequenceClassificationReward(id="tiny", source=str(source), pairs=pairs, **settings)
+    config = SequenceClassificationReward(id="tiny", source=str(source), pairs=pairs, **{"max_length": 512, **settings})
     return SequenceClassificationRewardModel(config)
 
 
@@ -110,6 +110,13 @@ def test_a_model_with_more_than_one_output_is_refused(tmp_path: Path) -> None:
         reward_model(tmp_path, "text_pair")
 
 
+def test_more_tokens_than_a_model_has_positions_for_are_refused_before_it_scores(tmp_path: Path) -> None:
+    tiny_models.save_bert(tmp_path, num_labels=1, max_position_embeddings=32)
+    assert rewards(reward_model(tmp_path, "text_pair", max_length=32)(PAIRS[1:2]))
+    with pytest.raises(ConfigError, match="reward model 'tiny' has positions for 32 tokens; set max_length to that or"):
+        reward_model(tmp_path, "text_pair", max_length=33)
+
+
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"model path .*nothing does not exist"):
         reward_model(tmp_path / "nothing", "text_pair")
@@ -120,7 +127,7 @@ def test_the_dtype_of_the_config_is_the_one_that_is_loaded(sources: dict[str, Pa
 
 
 def test_the_config_names_this_kind(sources: dict[str, Path]) -> None:
-    config = SequenceClassificationReward(id="tiny", source=str(sources["bert"]))
+    config = SequenceClassificationReward(id="tiny", source=str(sources["bert"]), max_length=512)
     assert isinstance(load_reward_model(config), SequenceClassificationRewardModel)
 
 

@@ -13,6 +13,7 @@ from transformers import AutoModel
 from tests import tiny_models
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.errors import ConfigError
+from zooter_ray.positions import positions_of
 from zooter_ray.router.model import (
     fold_bias,
     fold_temperature,
@@ -21,7 +22,6 @@ from zooter_ray.router.model import (
     new_router,
     new_tokenizer,
     pooled,
-    positions_of,
     start_at,
     trained_part,
 )

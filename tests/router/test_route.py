@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,21 @@ def test_gzip_and_parquet_are_routed_like_json_lines(predictor: RouterPredictor,
         queries.write_bytes(gzip.compress(Path(write(tmp_path / "queries.jsonl", ROWS)).read_bytes()))
     list(route_file(predictor, str(queries), str(tmp_path / "routed.jsonl")))
     assert_routed(read(tmp_path / "routed.jsonl"), predictor)
+
+
+def test_no_file_takes_the_place_of_a_device_or_of_the_queries(predictor: RouterPredictor, tmp_path: Path) -> None:
+    queries, pipe = write(tmp_path / "queries.jsonl", ROWS), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    listener = threading.Thread(target=lambda: heard.extend(pipe.read_text().splitlines()))
+    listener.start()
+    assert sum(route_file(predictor, queries, str(pipe))) == 4
+    listener.join(10)
+    assert pipe.is_fifo()
+    assert len(heard) == 4
+    with pytest.raises(ArtifactError, match=r"queries\.jsonl: the output would take the place of the queries"):
+        list(route_file(predictor, queries, queries))
+    assert len(Path(queries).read_text().splitlines()) == 4
 
 
 def test_an_output_that_is_named_parquet_is_parquet(predictor: RouterPredictor, tmp_path: Path) -> None:

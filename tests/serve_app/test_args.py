@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.app import build_app
-from serve_app.args import ServeArgs
+from serve_app.args import ServeArgs, router_of_run
 from tests import tiny_models
 from tests.serve_app.conftest import simulated
 from zooter_ray.errors import ArtifactError, ConfigError
@@ -33,6 +33,13 @@ def test_a_missing_api_key_is_noticed_before_anything_starts(tmp_path: Path) -> 
     experts = [simulated("a"), {"id": "b", "engine": engine}]
     with pytest.raises(ConfigError, match="ZOOTER_NO_SUCH_KEY"):
         build_app(ServeArgs.model_validate({"router": str(tmp_path), "experts": experts}))
+
+
+def test_the_router_of_a_run_is_found_where_the_run_lies_now(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"training": "/elsewhere/run/05_router/router/0123"}')
+    assert router_of_run(str(tmp_path)) == f"{tmp_path}/05_router/router/0123"
+    with pytest.raises(ConfigError, match="has no router yet"):
+        router_of_run(f"{tmp_path}/other")
 
 
 def test_the_pool_comes_from_a_runs_yaml_or_is_written_out() -> None:

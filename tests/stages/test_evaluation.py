@@ -1,5 +1,6 @@
 """The evaluation stage: what it reads, compares and writes, on a tiny router and units made by hand."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 from rich.console import Console
 
 from tests.tiny_models import save_router
+from zooter_ray import pipeline
 from zooter_ray.artifacts import Unit, commit, make_unit, write_manifest
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.errors import ArtifactError, DataError
-from zooter_ray.evaluation.learned import Learned
+from zooter_ray.evaluation.learned import Learned, learn, rows_of_outcomes
 from zooter_ray.evaluation.schema import read_report
 from zooter_ray.outcomes import Outcomes
+from zooter_ray.progress import new_console
+from zooter_ray.router.directory import BASELINES_FILE
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import RESPONSES, REWARDS
 from zooter_ray.stages import evaluation
@@ -47,6 +51,23 @@ def rewards_of(tmp_path: Path) -> Callable[[str, dict[str, list[tuple[str, int, 
         return units
 
     return make
+
+
+def test_neighbours_are_left_out_where_their_embedder_is_not_there(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    array = np.eye(2)
+    learned = Learned({}, {}, {}, {}, embedder=f"{tmp_path}/gone", embeddings_QD=array, value_QM=array)
+    console = new_console(shown, width=120)
+    assert evaluation.neighbours(EvaluationConfig(), learned, ["q"], console) is None
+    assert "nearest neighbours are left out: " in shown.getvalue()
+
+
+def test_what_the_router_has_seen_counts_beside_the_given_training_rows(tmp_path: Path, console: Console) -> None:
+    router = save_router(tmp_path / "router", EXPERTS, baselines={"overall": {}, "per_source": {}})
+    (router / BASELINES_FILE).write_bytes(learn(rows_of_outcomes(outcomes(queries=["seen", "twice"]))).to_npz())
+    given = outcomes(queries=["given", "twice"])
+    found = pipeline.learned_of(str(router), RouterPredictor(router), given, console)
+    assert found.rows_seen(["seen", "given", "twice", "unseen"]) == 3
 
 
 def test_samples_are_averaged_and_an_expert_without_a_reward_comes_last(rewards_of: Any, console: Console) -> None:

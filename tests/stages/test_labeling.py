@@ -232,7 +232,7 @@ def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
     queries_file.write_text("".join(json.dumps(row | {"tags": ["Ours"]}) + "\n" for row in rows))
     settings["queries"]["sources"][0]["tags_column"] = "tags"
     first = pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
-    settings["labeling"]["tagger"] = {"kind": "column"}
+    settings["labeling"] |= {"tagger": {"kind": "column"}, "source_as_tag": True}
     again = pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
     assert again.paths["queries"] == first.paths["queries"]
     tags = [
@@ -248,9 +248,12 @@ def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
     assert "What is 4 plus 4?" in shown
     assert re.search(r"reward: reference +1\.000 +0\.000", shown)
     assert re.search(r"sample label \(T = 0\.5\) +0\.881 +0\.119", shown)  # e^2 / (1 + e^2)
-    (tag,) = pq.read_table(f"{again.paths['labeling']}/tags.parquet").to_pylist()
-    a, b = tag["label"]
-    assert re.search(rf"tag label: ours \({tag['queries']} training queries\) +{a:.3f} +{b:.3f}", shown)
+    found = {tag["tag"]: tag for tag in pq.read_table(f"{again.paths['labeling']}/tags.parquet").to_pylist()}
+    assert found.keys() == {"ours", "source sums", "source names"}
+    for name in ("ours", "source sums"):
+        a, b = found[name]["label"]
+        assert re.search(rf"tag label: {name} \({found[name]['queries']} training queries\) +{a:.3f} +{b:.3f}", shown)
+    a, b = np.mean([found["ours"]["label"], found["source sums"]["label"]], axis=0)
     final = [0.3 * s + 0.7 * t for s, t in zip((0.8808, 0.1192), (a, b), strict=True)]
     assert re.search(rf"label \(beta = 0\.3\) +{final[0]:.3f} +{final[1]:.3f}", shown)
 

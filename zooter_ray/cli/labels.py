@@ -13,10 +13,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from zooter_ray.artifacts import MANIFEST, file_system, parts, read_json, read_part, read_table
+from zooter_ray.artifacts import MANIFEST, file_system, moved, parts, read_json, read_part, read_table
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.entropy import reward_entropy
-from zooter_ray.labels import sample_labels
+from zooter_ray.labels import sample_labels, source_tag
 from zooter_ray.schemas import LABELS, OUTCOMES, REJECTED, TAG_LABELS, TAG_LABELS_FILE
 
 NEIGHBOURS = 50  # ids before and after a mistyped one that are looked at
@@ -67,11 +67,6 @@ def labels_of(run_dir: str) -> str:
     return labels
 
 
-def moved(path: str, run_dir: str) -> str:
-    """A unit's directory where the run lies now; `path` says where it was made."""
-    return posixpath.join(run_dir, *path.split("/")[-3:])
-
-
 def find_row(directory: str, schema: Any, query_id: str) -> dict[str, Any] | None:
     """The row of a query, part by part."""
     for part in parts(directory):
@@ -118,7 +113,7 @@ def print_row(
         table.add_row(f"reward: {settings['rewards_of']}", *cells(row["rewards"]))
     table.add_row("generated tokens", *cells(known["costs"], 1), end_section=True)
     table.add_row(f"sample label (T = {settings['temperature']:g})", *cells(sample_M))
-    for tag in row["tags"]:
+    for tag in (*row["tags"], *([source_tag(row["source"])] if settings["source_as_tag"] else [])):
         found = tags.get(tag)
         name = f"tag label: {tag} ({found['queries'] if found else 'no'} training queries)"
         table.add_row(name, *(cells(found["label"]) if found else [""] * len(sample_M)))

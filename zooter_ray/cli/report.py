@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from rich.console import Console
 
-from zooter_ray.artifacts import file_system, read_json, write_bytes
-from zooter_ray.cli.labels import moved
+from zooter_ray.artifacts import file_system, moved, read_json, write_bytes
 from zooter_ray.cli.plan import positive
 from zooter_ray.config.load import load_config, read_yaml
 from zooter_ray.errors import ConfigError, DataError

@@ -32,10 +32,9 @@ def load_distill_config(path: str | Path | None, overrides: Iterable[str] = ()) 
     values = read_yaml(path)
     if "queries" not in values:
         return validate(DistillConfig, apply_overrides(values, overrides), str(path))
-    run = load_config(path, overrides)
-    of_runs = dict.fromkeys(("reward_model", "reward_weights", "tagger"))
-    labeling = run.labeling.model_copy(update=of_runs)
-    return DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
+    run = load_config(path).model_dump(mode="json", include=set(DistillConfig.model_fields))
+    run["labeling"] |= dict.fromkeys(("reward_model", "reward_weights", "tagger"))
+    return validate(DistillConfig, apply_overrides(run, overrides), str(path))
 
 
 def load_benchmarks_config(path: str | Path, overrides: Iterable[str] = ()) -> BenchmarksConfig:

@@ -5,6 +5,8 @@ Distillation leaves it in the router directory, so that a router can be evaluate
 """
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from zooter_ray.errors import ArtifactError, one_line
 from zooter_ray.hashing import text_hashes
 from zooter_ray.outcomes import Outcomes, value_name, values
 
@@ -65,7 +68,11 @@ class Learned:
 
 
 def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learned:
-    """What a router directory holds; a router of an older version has fewer means and no arrays."""
+    """What a router directory holds; a router of an older version has fewer means and no arrays.
+
+    Raises:
+        ArtifactError: if the arrays are damaged.
+    """
     known = {
         "per_tag": {},
         "tag_rows": {},
@@ -73,10 +80,14 @@ def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learn
     }
     if arrays is None:
         return Learned(**{**known, "embedder": None})
-    with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
-        return Learned(
-            **known, embeddings_QD=file.get("embeddings"), value_QM=file.get("values"), seen_Q=file.get("seen")
-        )
+    try:
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
+            found = {name: file[name] for name in file}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise ArtifactError(f"the arrays of the router's baselines are damaged: {one_line(error)}") from None
+    return Learned(
+        **known, embeddings_QD=found.get("embeddings"), value_QM=found.get("values"), seen_Q=found.get("seen")
+    )
 
 
 def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None = None, length: int = 0) -> Learned:
@@ -124,8 +135,8 @@ def rows_of_outcomes(outcomes: Outcomes) -> TrainingRows:
 
 def rows_of_labels(labels: pa.Table, experts: Sequence[str]) -> TrainingRows:
     """The rows of the split `train` in a table of schemas.LABELS."""
+    value = "metric" if labels["metrics"].null_count == 0 else "reward"  # of all rows, as the report goes by
     learned = labels.filter(pa.compute.equal(labels["split"], "train"))
-    value = "metric" if learned["metrics"].null_count == 0 else "reward"
     value_QM = np.array(learned[f"{value}s"].to_pylist(), dtype=np.float64)
     queries, sources, tags = (learned[name].to_pylist() for name in ("query", "source", "tags"))
     return TrainingRows(list(experts), queries, sources, tags, value_QM, value)

@@ -116,7 +116,7 @@ def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
     The first fenced block that defines the entry point; else the text outside any fence from the first line on that
     looks like code, or from the entry point's definition on if prose looked like code; else the first fenced block.
     With a `beginning`, what it defines before the entry point goes before that; and where nothing defines the entry
-    point, the first fenced block, or the response if there is none, is the rest of its body.
+    point, the response is the rest of its body, or else a fenced block is.
     """
     text = text.rpartition("</think>")[2].replace("\r\n", "\n")
     defines = re.compile(rf"^(?:(?:async +)?def|class) +{entry_point}\b|^{entry_point} *=", re.MULTILINE)
@@ -126,8 +126,10 @@ def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
         return found or next(filter(None, codes), "")
     if found:
         return f"{defines.split(beginning)[0]}\n{found}"
-    body = next((textwrap.indent(block, "    ") for block in _fenced(text)), text)
-    return _parsing_prefix(f"{beginning.rstrip()}\n{body}")
+    head = beginning.rstrip()
+    bodies = (text, *(textwrap.indent(block, "    ") for block in _fenced(text)))
+    wholes = (_parsing_prefix(f"{head}\n{body}") for body in bodies)
+    return next((whole for whole in wholes if len(whole.rstrip()) > len(head)), _parsing_prefix(head))
 
 
 def _called_letter(letters: str) -> re.Pattern[str]:

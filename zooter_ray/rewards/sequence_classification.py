@@ -12,6 +12,7 @@ import torch
 from zooter_ray.config.scoring import SequenceClassificationReward
 from zooter_ray.errors import ConfigError
 from zooter_ray.package_models import resolve_source
+from zooter_ray.positions import positions_of
 from zooter_ray.rewards.base import Pair, Scored
 from zooter_ray.rewards.scalar_head import load_strictly, score_in_buckets
 
@@ -30,6 +31,11 @@ class SequenceClassificationRewardModel:
         outputs = self.model.config.num_labels
         if outputs != 1:
             raise ConfigError(f"reward model {config.id!r} has {outputs} outputs, where one is needed")
+        positions = positions_of(self.model)
+        if positions is not None and positions < config.max_length:
+            raise ConfigError(
+                f"reward model {config.id!r} has positions for {positions} tokens; set max_length to that or less"
+            )
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.tokenizer.padding_side = "right"

@@ -51,7 +51,7 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
         "token_ids": read(tokenizer, rows["query"].to_pylist(), config.max_length),
         "features": pa.nulls(rows.num_rows, TOKENS.field("features").type),
         "label": label_QM.tolist(),
-        "value": rows["rewards" if rows["metrics"].null_count else "metrics"],
+        "value": rows["rewards" if labels["metrics"].null_count else "metrics"],
         "weight": weight_Q,
         "source": rows["source"],
         "split": rows["split"],

@@ -22,6 +22,7 @@ from zooter_ray.config.training import Side, TrainingConfig
 from zooter_ray.embedding import mean_over_tokens
 from zooter_ray.errors import ConfigError, one_line
 from zooter_ray.package_models import resolve_source
+from zooter_ray.positions import positions_of
 from zooter_ray.tokenizers import load_tokenizer
 
 WEIGHTS_FILE = "model.safetensors"
@@ -127,18 +128,6 @@ def new_router(config: TrainingConfig, experts: Sequence[str]) -> Any:
 
 def _cannot_be_loaded(backbone: str, error: Exception) -> ConfigError:
     return ConfigError(f"the router's backbone {backbone} cannot be loaded: {one_line(error)}")
-
-
-def positions_of(router: Any) -> int | None:
-    """How many tokens an encoder has positions for; None if its positions are relative.
-
-    RoBERTa and its kin count from behind the padding token's id.
-    """
-    for name, layer in router.named_modules():
-        if name.endswith("position_embeddings") and isinstance(layer, nn.Embedding):
-            first = 0 if layer.padding_idx is None else layer.padding_idx + 1
-            return int(layer.num_embeddings) - first
-    return None
 
 
 def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:

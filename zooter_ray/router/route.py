@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zooter_ray.artifacts import writing
+from zooter_ray.artifacts import is_device, writing
 from zooter_ray.errors import ArtifactError, DataError
 from zooter_ray.outcomes import check_encodes, read_rows
 from zooter_ray.router.predictor import RouterPredictor
@@ -27,12 +27,14 @@ def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterato
 
     Raises:
         DataError: naming the file and the row that has no query; the output then does not appear.
-        ArtifactError: if the output is no local file.
+        ArtifactError: if the output is no local file, or the file of the queries.
     """
     if "://" in output:
         raise ArtifactError(f"{output}: the output must be a local file; copy it from there")
     target = Path(output)
-    scratch = target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
+    if target.exists() and Path(queries).exists() and target.samefile(queries):
+        raise ArtifactError(f"{output}: the output would take the place of the queries; choose another --output")
+    scratch = target if is_device(target) else target.with_name(f"{target.name}.{uuid.uuid4().hex}.tmp")
     with writing(output):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -40,9 +42,11 @@ def route_file(predictor: RouterPredictor, queries: str, output: str) -> Iterato
                 yield from _write_parquet(scratch, predictor, queries)
             else:
                 yield from _write_lines(scratch, predictor, queries, compressed=target.suffix == ".gz")
-            scratch.replace(target)
+            if scratch != target:
+                scratch.replace(target)
         finally:
-            scratch.unlink(missing_ok=True)
+            if scratch != target:
+                scratch.unlink(missing_ok=True)
 
 
 def routed(predictor: RouterPredictor, queries: str) -> Iterator[list[dict[str, Any]]]:

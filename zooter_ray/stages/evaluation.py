@@ -19,8 +19,8 @@ from zooter_ray.artifacts import (
     write_manifest,
 )
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.embedding import Embedder
-from zooter_ray.errors import StageError
+from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
+from zooter_ray.errors import ConfigError, StageError
 from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
@@ -163,13 +163,26 @@ def settings_of(predictor: RouterPredictor) -> RouterSettings:
 def neighbours(
     config: EvaluationConfig, learned: Learned, queries: Sequence[str], console: Console
 ) -> np.ndarray | None:
-    """Choices (Q,) of the nearest-neighbour baseline; None where no embeddings were learned."""
-    if learned.embedder is None or learned.embeddings_QD is None or learned.value_QM is None:
+    """Choices (Q,) of the nearest-neighbour baseline; None where no embeddings were learned, or none can be made."""
+    if learned.embeddings_QD is None or learned.value_QM is None:
+        return None
+    embed = embedder_of(learned, console)
+    if embed is None:
         return None
     k = config.neighbours or best_k(learned.embeddings_QD, learned.value_QM, config.seed)
-    embed = Embedder(learned.embedder, learned.embedder_length)
     embeddings_QD = map_rows(embed, queries, "embedding", console)
     return choose_by_neighbours(embeddings_QD, learned.embeddings_QD, learned.value_QM, k)
+
+
+def embedder_of(learned: Learned, console: Console) -> Embedder | None:
+    """What neighbours are compared by; None, which is told, where it is not on this machine."""
+    if learned.embedder is None:
+        return None
+    try:
+        return Embedder(learned.embedder, learned.embedder_length or EMBEDDED_TOKENS)
+    except ConfigError as error:
+        console.print(f"nearest neighbours are left out: {error}", highlight=False, soft_wrap=True)
+        return None
 
 
 def other_routers(config: EvaluationConfig, outcomes: Outcomes, console: Console) -> Iterator[tuple[str, np.ndarray]]:
