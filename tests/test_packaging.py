@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from zooter_ray.config.queries import ClustersTagger
+from zooter_ray.config.training import TrainingConfig
+from zooter_ray.package_models import PACKAGE_MODELS, PREFIX
+
 ROOT = Path(__file__).parents[1]
 CODE = ("zooter_ray", "serve_app", "jobs", "tests", "benchmarks", "examples")
 OWN = {"zooter_ray", "serve_app", "jobs", "tests", "run"}
@@ -82,3 +86,12 @@ def test_the_gpu_lock_has_the_gpu_builds_of_the_same_versions() -> None:
 @pytest.mark.parametrize("extra", ["cpu", "gpu", "notebook", "dev"])
 def test_the_extras_are_declared(extra: str) -> None:
     assert extra in (importlib.metadata.metadata("zooter-ray").get_all("Provides-Extra") or [])
+
+
+def test_what_settings_name_unasked_is_in_both_locks() -> None:
+    named = {TrainingConfig().embedder, ClustersTagger(kind="clusters", clusters=2).embedder}
+    assert named == {"package:all-minilm-l6-v2"}
+    for name in named:
+        distribution = canonical(PACKAGE_MODELS[str(name).removeprefix(PREFIX)].distribution)
+        assert distribution in locked("cpu.txt")
+        assert distribution in locked("gpu.txt")
