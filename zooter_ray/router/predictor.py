@@ -1,7 +1,7 @@
 """The one predictor: queries in, probabilities over the experts out; for evaluation, batch routing and serving.
 
-Where there is a GPU, PyTorch computes them; else ONNX Runtime, if the directory has a `router.onnx`: it is faster, but
-for batches of several hundred tokens a query, and equal to 1e-5 (benchmarks/prediction.py measures both).
+Where there is a GPU, PyTorch computes them; else ONNX Runtime, if the directory has a `router.onnx`: it is as
+fast or faster for single queries and for batches, and equal to 1e-5 (benchmarks/prediction.py measures both).
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class RouterPredictor:
 
 
 def load_logits(directory: Path, card: RouterCard) -> Logits:
-    """The fastest way to a router's logits on this machine, for queries as they come.
+    """The fastest way to a router's logits on this machine.
 
     Raises:
         OSError, ValueError, RuntimeError, SafetensorError: if what it needs is missing or damaged.
