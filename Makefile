@@ -30,6 +30,8 @@ $(VENV)/.packages: requirements/cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name it: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check --requirement requirements/cpu.txt
+	@# On all cores, where pip compiles on one; some packages hold files that are no Python of this version.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	touch $@
 
 $(VENV)/.project: $(VENV)/.packages pyproject.toml

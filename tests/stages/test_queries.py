@@ -235,6 +235,11 @@ def test_clusters_are_tags(tmp_path: Path, console: Console) -> None:
     assert len(cities) == len(codes) == 1
     assert cities != codes
 
+    held_out = write_rows(tmp_path / "eval.jsonl", [{"query_id": "q", "query": "Hi.", "split": "eval"}])
+    config = file_config(held_out, sources=[source(held_out, split_column="split")], tagger=tagger)
+    with pytest.raises(StageError, match="every query is held out for evaluation"):
+        queries.run(config, str(tmp_path / "held out"), console)
+
 
 def tagged_by_llm(path: Path, log: Path) -> QueriesConfig:
     """A simulated tagger whose replies stand in the rows' references."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray.data import Dataset
 from rich.console import Console
@@ -16,6 +17,7 @@ from zooter_ray.artifacts import Unit, is_complete, read_manifest, read_table, r
 from zooter_ray.clusters import cluster_centres, cluster_tags
 from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.queries import ClustersTagger, InsTagger, Tagger
+from zooter_ray.errors import StageError
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
@@ -97,14 +99,20 @@ def by_rules(rows: Dataset, _tagger: Any, _seed: int, _ledger: Ledger) -> Datase
 def by_clusters(rows: Dataset, tagger: ClustersTagger, seed: int, _ledger: Ledger) -> Dataset:
     """One tag per query, its k-means cluster.
 
-    Centres are fitted on queries drawn by hash and in the order of their ids, so that they follow from the queries.
+    Centres are fitted on queries drawn by hash and in the order of their ids, so that they follow from the queries;
+    not on those that are held out for evaluation.
+
+    Raises:
+        StageError: if all are held out.
     """
     source = absolute_source(tagger.embedder)
     embedded = rows.map_batches(
         EmbedBlock, fn_constructor_args=(source, tagger.max_length), **in_actors(tagger.resources, EMBEDDED_TOGETHER)
     ).materialize()
     share = min(1.0, tagger.fitted_on / max(1, embedded.count()))
-    drawn = embedded.map_batches(_draw, fn_args=(share, seed), **WHOLE)
+    drawn = embedded.map_batches(_draw, fn_args=(share, seed), **WHOLE).materialize()
+    if not drawn.count():
+        raise StageError("every query is held out for evaluation, so there are none to find clusters in")
     centres = in_cluster(_fit, tagger.clusters, seed, *drawn.to_arrow_refs())
     return embedded.map_batches(_assign, fn_args=(centres,), **WHOLE)
 
@@ -125,10 +133,9 @@ class EmbedBlock:
 
 
 def _draw(rows: pa.Table, share: float, seed: int) -> pa.Table:
+    rows = rows.filter(pc.not_equal(rows["split"], "eval")).select(["query_id", "embedding"])
     ids = rows["query_id"].to_pylist()
-    return rows.select(["query_id", "embedding"]).filter(
-        pa.array([hash_fraction(seed, "cluster", query_id) < share for query_id in ids], pa.bool_())
-    )
+    return rows.filter(pa.array([hash_fraction(seed, "cluster", query_id) < share for query_id in ids], pa.bool_()))
 
 
 def _fit(clusters: int, seed: int, *drawn: pa.Table) -> np.ndarray:
