@@ -17,10 +17,9 @@ from zooter_ray.config.run import RayConfig
 from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 
-APART = (  # commands and clusters of their own, Ray Train, and at the end a service with real engines
+APART = (  # commands and clusters of their own, and Ray Train
     "tests/cli/test_serve.py",
     "tests/jobs/test_cluster.py",
-    "tests/serve_app/test_local_expert.py",
     "tests/stages/test_node_loss.py",
     "tests/stages/test_resume.py",
     "tests/stages/test_training.py",
