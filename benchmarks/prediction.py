@@ -7,8 +7,8 @@ An untrained router on the backbone (training changes no speed). The paths take 
 ids, and must find the same probabilities to 1e-5. Printed are the median of a path's times, in milliseconds of the core
 (other work on the machine takes turns on it), and the median over rounds of how many times faster a path was than
 `plain`: transformers as it comes, with fused attention where the architecture has it. `mixed` is 60 single queries of
-4 to 128 tokens, no two of a length. What the tokenizer takes is measured apart. `newer exporter` needs a package that
-the project does without (onnxscript).
+4 to 128 tokens, no two of a length. `onnx 1024` computes so many tokens in a pass, `onnx 1048576` a whole batch. What
+the tokenizer takes is measured apart. `newer exporter` needs a package that the project does without (onnxscript).
 """
 
 import argparse

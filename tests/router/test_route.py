@@ -73,7 +73,7 @@ def test_no_file_takes_the_place_of_a_device_or_of_the_queries(predictor: Router
     queries, pipe = write(tmp_path / "queries.jsonl", ROWS), tmp_path / "pipe"
     os.mkfifo(pipe)
     heard: list[str] = []
-    listener = threading.Thread(target=lambda: heard.extend(pipe.read_text().splitlines()))
+    listener = threading.Thread(target=lambda: heard.extend(pipe.read_text().splitlines()), daemon=True)
     listener.start()
     assert sum(route_file(predictor, queries, str(pipe))) == 4
     listener.join(10)
