@@ -21,7 +21,7 @@ from typing import Any
 from zooter_ray.errors import DataError
 from zooter_ray.grading import parse_reference
 from zooter_ray.hashing import hash_fraction
-from zooter_ray.outcomes import read_rows
+from zooter_ray.row_files import read_rows
 
 Row = dict[str, Any]
 

@@ -12,7 +12,18 @@ import zooter_ray
 
 ROOT = Path(zooter_ray.__file__).parents[1]
 
-CONTRACTS = {"errors", "schemas", "config", "resources", "artifacts", "outcomes", "hashing", "progress", "timing"}
+CONTRACTS = {
+    "errors",
+    "schemas",
+    "config",
+    "resources",
+    "artifacts",
+    "row_files",
+    "outcomes",
+    "hashing",
+    "progress",
+    "timing",
+}
 DOMAIN_BASE = {
     "chat",
     "clusters",

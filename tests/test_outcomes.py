@@ -1,13 +1,9 @@
 """Outcomes files: what is read from them, and what is refused with which words."""
 
-import codecs
 import dataclasses
 import gzip
 import json
 import math
-import os
-import re
-import threading
 import uuid
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,7 @@ from hypothesis import strategies as st
 
 from zooter_ray.artifacts import write_bytes
 from zooter_ray.errors import DataError
-from zooter_ray.outcomes import Outcomes, of_split, outcomes_table, read_outcomes, read_rows
+from zooter_ray.outcomes import Outcomes, of_split, outcomes_table, read_outcomes
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -135,11 +131,6 @@ def test_outcomes_written_as_a_table_are_read_back(tmp_path: Path, optional: lis
     assert_same(read_outcomes(str(tmp_path / "o.parquet")), outcomes)
 
 
-def test_blank_lines_are_no_rows_but_count_as_lines(tmp_path: Path) -> None:
-    path = write(tmp_path / "o.jsonl", ["", row(), "  ", row(query_id="b")])
-    assert [where for where, _ in read_rows(path)] == [f"{path}:2", f"{path}:4"]
-
-
 def test_rows_selects_rows_of_everything(tmp_path: Path) -> None:
     outcomes = read_outcomes(write(tmp_path / "o.jsonl", ROWS))
     picked = outcomes.rows(np.array([False, True]))
@@ -154,26 +145,6 @@ def refused(tmp_path: Path, rows: list[Any], experts: list[str] | None = None) -
     with pytest.raises(DataError) as raised:
         read_outcomes(write(tmp_path / "o.jsonl", rows), experts)
     return str(raised.value).replace(f"{tmp_path}/", "")
-
-
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ('{"query_id": "b", ', "malformed JSON"),
-        ("query_id,query", "malformed JSON"),
-        ("[1, 2]", "a JSON object is needed, not list"),
-        ("null", "a JSON object is needed, not NoneType"),
-        ("[" * 100_000, "JSON is nested too deeply"),
-    ],
-)
-def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, complaint: str) -> None:
-    assert refused(tmp_path, [row(), "", line]).startswith(f"o.jsonl:3: {complaint}")
-
-
-def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    (tmp_path / "o.jsonl").write_bytes(lines([row()]) + b'{"query_id": "\xff\xfe"}\n')
-    with pytest.raises(DataError, match=r"o\.jsonl:2: not UTF-8$"):
-        read_outcomes(str(tmp_path / "o.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -268,39 +239,6 @@ def test_metrics_or_costs_in_some_rows_only_name_a_row_without(tmp_path: Path, k
 @pytest.mark.parametrize("rows", [[], ["", "  "]])
 def test_a_file_without_rows_is_refused(tmp_path: Path, rows: list[str]) -> None:
     assert refused(tmp_path, rows) == "o.jsonl has no rows"
-
-
-def test_a_file_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(lines(ROWS))[:-12])
-    (tmp_path / "plain.jsonl.gz").write_bytes(lines(ROWS))
-    (tmp_path / "lines.parquet").write_bytes(lines(ROWS))
-    (tmp_path / "folder").mkdir()
-    for name, complaint in {
-        "cut.jsonl.gz": r"is not a whole gzip file",
-        "plain.jsonl.gz": r"is not a whole gzip file",
-        "lines.parquet": r"is not a Parquet file",
-        "folder": r"is a directory; a file is needed",
-        "missing.jsonl": r"does not exist",
-    }.items():
-        with pytest.raises(DataError, match=rf"{name} {complaint}"):
-            read_outcomes(str(tmp_path / name))
-
-
-def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "damaged.parquet", compression="none")
-    content = bytearray((tmp_path / "damaged.parquet").read_bytes())
-    content[4:40] = b"\xff" * 36  # the first page, the footer is whole
-    (tmp_path / "damaged.parquet").write_bytes(content)
-    os.mkfifo(tmp_path / "pipe.parquet")
-    threading.Thread(target=(tmp_path / "pipe.parquet").write_bytes, args=(b"PAR1",), daemon=True).start()
-    for path in (str(tmp_path / "damaged.parquet"), str(tmp_path / "pipe.parquet"), "nowhere://outcomes.jsonl"):
-        with pytest.raises(DataError, match=rf"^{re.escape(path)} (cannot be read|is not a Parquet file): .+$"):
-            read_outcomes(path)
-
-
-def test_a_json_array_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "o.json").write_bytes(codecs.BOM_UTF8 + json.dumps(ROWS).encode())
-    assert read_outcomes(str(tmp_path / "o.json")).query_ids == sorted(row["query_id"] for row in ROWS)
 
 
 HUGE = ["1" + "0" * 400, "1" + "0" * 5000]

@@ -23,12 +23,13 @@ from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
-from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, read_rows, value_name
+from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name
 from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
 from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
+from zooter_ray.row_files import read_rows
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training, tuning
 

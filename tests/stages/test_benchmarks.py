@@ -16,7 +16,8 @@ from zooter_ray import pipeline
 from zooter_ray.artifacts import read_json, read_table
 from zooter_ray.config import BenchmarksConfig
 from zooter_ray.errors import StageError
-from zooter_ray.outcomes import read_outcomes, read_rows
+from zooter_ray.outcomes import read_outcomes
+from zooter_ray.row_files import read_rows
 from zooter_ray.schemas import REJECTED
 
 pytestmark = [pytest.mark.usefixtures("ray_session"), pytest.mark.slow]

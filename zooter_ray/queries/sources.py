@@ -11,9 +11,9 @@ from zooter_ray.config.queries import DemoSetSource, FileSource
 from zooter_ray.errors import DataError
 from zooter_ray.grading import parse_reference
 from zooter_ray.hashing import hash_fraction
-from zooter_ray.outcomes import check_encodes, read_rows
 from zooter_ray.queries.demo_set import demo_queries
 from zooter_ray.queries.parsers import query_of
+from zooter_ray.row_files import check_encodes, read_rows
 
 Row = dict[str, Any]
 NO_QUERY = "no query"

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import is_device, writing
 from zooter_ray.errors import ArtifactError, DataError
-from zooter_ray.outcomes import check_encodes, read_rows
 from zooter_ray.router.predictor import RouterPredictor
+from zooter_ray.row_files import check_encodes, read_rows
 
 ROWS_TOGETHER = 256
 

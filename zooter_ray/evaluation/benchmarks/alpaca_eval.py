@@ -13,7 +13,7 @@ from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, check_subset, first_text
 from zooter_ray.evaluation.judges import Question, read_choice
 from zooter_ray.hashing import hash_fraction
-from zooter_ray.outcomes import check_encodes, read_rows
+from zooter_ray.row_files import check_encodes, read_rows
 
 SUBSETS = ("helpful_base", "koala", "oasst", "selfinstruct", "vicuna")
 PROMPT = """\

@@ -15,7 +15,7 @@ from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.alpaca_eval import query_of
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
-from zooter_ray.outcomes import check_encodes, read_rows
+from zooter_ray.row_files import check_encodes, read_rows
 
 NO_VERDICT = "the annotation holds no verdict"
 NO_ANNOTATION = "the file has no row for this query"

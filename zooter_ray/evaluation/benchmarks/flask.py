@@ -14,7 +14,7 @@ from zooter_ray.config.benchmarks import Flask
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, check_subset, first_text, texts
 from zooter_ray.evaluation.judges import Question, read_ratings
-from zooter_ray.outcomes import read_rows
+from zooter_ray.row_files import read_rows
 
 SUBSETS = (
     "humanities", "language", "social_science", "history", "culture",

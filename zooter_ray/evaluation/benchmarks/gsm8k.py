@@ -12,7 +12,7 @@ from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
 from zooter_ray.grading import dump_reference
 from zooter_ray.grading.numerals import parse_number
 from zooter_ray.grading.references import NumberReference
-from zooter_ray.outcomes import read_rows
+from zooter_ray.row_files import read_rows
 
 SOURCE = "benchmarks/gsm8k"
 MARK = "####"

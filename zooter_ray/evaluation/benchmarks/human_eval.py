@@ -13,7 +13,7 @@ from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
 from zooter_ray.grading import dump_reference
 from zooter_ray.grading.references import UnitTestsReference
-from zooter_ray.outcomes import read_rows
+from zooter_ray.row_files import read_rows
 
 SOURCE = "benchmarks/human_eval"
 PROMPT = (

@@ -12,7 +12,7 @@ from zooter_ray.config.benchmarks import MTBench
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, check_subset, first_text, texts
 from zooter_ray.evaluation.judges import Question, read_rating
-from zooter_ray.outcomes import read_rows
+from zooter_ray.row_files import read_rows
 
 SUBSETS = ("writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities")
 WITH_REFERENCE = ("math", "reasoning", "coding")

@@ -7,7 +7,7 @@ from typing import Any
 
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.judges import Question
-from zooter_ray.outcomes import check_text
+from zooter_ray.row_files import check_text
 
 
 @dataclass(frozen=True)
