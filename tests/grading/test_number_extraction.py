@@ -45,6 +45,14 @@ def test_a_number_may_be_written_in_many_ways(text: str, number: str) -> None:
     [
         ("She has 2 + 3 = 5 apples.\n#### 5", "5"),
         ("#### $1,234.", "1234"),
+        ("5 * 2 = 10.\n#### 10 dollars\n\nI assumed 2 apples.", "10"),
+        ("**#### 72**\n\nI hope that helps with problem 3!", "72"),
+        ("Answer:\n1. Natalia sold 48 / 2 = 24.\n2. 48 + 24 = 72.\n#### 72 clips", "72"),
+        ("Answer:\n1. Natalia sold 48 / 2 = 24.\n2. Altogether 48 + 24 = 72.", "72"),
+        ("The final answer is 48 clips + 24 clips = 72 clips.", "72"),
+        ("Answer: 3 eggs per day x 7 days = 21 eggs, for 2 people", "21"),
+        ("The answer is 42. Then 42 / 6 = 7.", "42"),
+        (r"\boxed{\mathbf{42}} of 50", "42"),
         ("The answer is 42. It follows from 6 * 7.", "42"),
         ("The final answer is: **42**, of 100", "42"),
         ("**Answer:** 42 (not 41)", "42"),
@@ -84,6 +92,7 @@ def test_a_response_may_have_no_number(text: str) -> None:
         "Question: What is 6 * 7?\nAnswer: 42\nQuestion: What is 1 + 1?\nAnswer: 2",
         "42\n\nProblem 2: What is 1 + 1?\n#### 2",
         "42\n**Question 2:** What is 1 + 1?\n2",
+        "42\nQ2: What is 1 + 1?\n2",
         "42\nUser: and 1 + 1?\nAssistant: 2",
         "6 * 7\n#### 42\n\nTom has 2 dogs.\n#### 2",
         "42\n\nThere are 2 more facts and 3 rules.",
@@ -94,8 +103,22 @@ def test_rambling_after_or_thinking_before_the_answer_is_ignored(rambling: str) 
     assert extract_number(rambling) == 42
 
 
-def test_a_markdown_heading_is_no_final_answer() -> None:
-    assert extract_number("#### 1. Add\n5 + 3 = 8\n#### 2. Double\n8 * 2 = 16") == 16
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sure!\n\n**Problem:** Natalia sold 48 clips, then 24.\n\n**Solution:** 48 + 24\n#### 72",
+        "Let us solve it.\nProblem: 48 and half of 48?\n48 + 24 = 72",
+        "Step 1\n* Student: 24 * $2 = $48\n* Adult: 24 * $1 = $24\n#### 72",
+        "In the first quarter\nQ1 sales: 30\nQ2: 42\nTotal 72\n#### 72",
+    ],
+)
+def test_a_question_repeated_or_a_line_like_one_ends_no_answer(text: str) -> None:
+    assert extract_number(text) == 72
+
+
+@pytest.mark.parametrize("heading", ["#### {}. Add", "#### {} Add them up"])
+def test_a_markdown_heading_is_no_final_answer(heading: str) -> None:
+    assert extract_number(f"{heading.format(1)}\n5 + 3 = 8\n{heading.format(2)}\n8 * 2 = 16") == 16
 
 
 @settings(deadline=None)  # the machine may be busy

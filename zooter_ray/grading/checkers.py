@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
+from zooter_ray.grading.code import extract_code
 from zooter_ray.grading.extraction import (
     bare_answer,
     extract_choice,
-    extract_code,
     extract_number,
     extract_short_answer,
     final_part,

@@ -1,40 +1,12 @@
-"""Short answers and code in a response."""
+"""Code in a response."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooter_ray.grading.extraction import extract_code, extract_short_answer
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "olleh",
-        "\n\n  olleh  \nwhich is hello reversed",
-        '"olleh"',
-        "“olleh”.",
-        "`olleh`",
-        "**olleh**",
-        "Answer: olleh",
-        "A: olleh",
-        "The answer is olleh.",
-        '**Final answer:** "olleh".',
-        "Answer:\nolleh",
-        "Sure! Here it is:\n\nolleh",
-        "```text\nolleh\n```",
-        "olleh\nQuestion: Reverse abc.\nAnswer: cba",
-        "<think>Let me see</think>\nolleh",
-    ],
-)
-def test_a_short_answer_is_the_first_line_without_its_wrapping(text: str) -> None:
-    assert extract_short_answer(text) == "olleh"
-
-
-@pytest.mark.parametrize("text", ["", " \n ", "Answer:", "```\n```"])
-def test_a_response_may_have_no_short_answer(text: str) -> None:
-    assert extract_short_answer(text) == ""
-
+from zooter_ray.grading.code import extract_code
 
 ADD = "def add(a, b):\n    return a + b"
 
@@ -57,6 +29,10 @@ ADD = "def add(a, b):\n    return a + b"
         f"{ADD}\ndef test(:",
         f"<think>```python\ndef add(a, b): pass\n```</think>{ADD}",
         f"{ADD}\n".replace("\n", "\r\n"),
+        f"{ADD}\nreturn add(1, 2)",
+        f"```python\n{ADD}\n```\nIn other words:\n```python\ndef add(a, b):\n    return b + a\n```",
+        f'The task:\n```python\ndef add(a, b):\n    """Sum."""\n    pass\n```\nDone:\n```python\n{ADD}\n```',
+        f"{ADD}\n<think>Is it right?",
     ],
 )
 def test_code_is_found_and_cut_where_it_ends(text: str) -> None:
@@ -66,6 +42,13 @@ def test_code_is_found_and_cut_where_it_ends(text: str) -> None:
 def test_code_keeps_its_imports_and_helpers() -> None:
     code = f"import math\nfrom typing import Any\n\n@staticmethod\ndef helper():\n    pass\n\n{ADD}\n\nprint(add(1, 2))"
     assert extract_code(f"Here you are.\n{code}", "add") == code
+
+
+def test_blocks_that_import_or_define_belong_to_the_function_behind_them() -> None:
+    helper = "def plus(a, b):\n    return a + b"
+    blocks = ["import math", helper, "print(plus(1, 2))", "def add(a, b):\n    return plus(a, b)", "add(1, 2)"]
+    text = "\n".join(f"And then:\n```python\n{block}\n```" for block in blocks)
+    assert extract_code(text, "add") == "\n\n".join([blocks[0], blocks[1], blocks[3]])
 
 
 def test_code_without_the_entry_point_is_still_the_responses_code() -> None:
@@ -80,6 +63,28 @@ def test_code_stands_behind_what_its_beginning_defines() -> None:
     assert found.startswith("import math\n\ndef helper():\n    return 1\n")
     assert found.rstrip().endswith(ADD)
     assert found.count("def add") == 1
+
+
+def test_what_must_stand_first_does() -> None:
+    found = extract_code(f"from __future__ import annotations\nimport re\n{ADD}", "add", BEGINNING)
+    assert found.startswith("from __future__ import annotations\nimport math\n")
+    assert found.endswith(f"import re\n{ADD}")
+    compile(found, "<response>", "exec")
+
+
+@pytest.mark.parametrize("fence", ["{}", "```python\n{}\n```"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for n in (b,):\n        a += n\n    return a",  # its first line has lost its indentation
+        "for n in (b,):\n    a += n\nreturn a",
+        "    for n in (b,):\n        a += n\n    return a",
+    ],
+)
+def test_the_rest_of_a_body_is_indented_as_it_must_be(body: str, fence: str) -> None:
+    names: dict[str, Any] = {}
+    exec(extract_code(fence.format(body), "add", BEGINNING), names)
+    assert names["add"](2, 3) == 5
 
 
 def test_a_response_may_go_on_where_its_beginning_ends() -> None:
