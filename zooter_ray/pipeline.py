@@ -270,7 +270,8 @@ def evaluate(
     # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
     apart = held_out.metrics_QM is not None and bool((held_out.metrics_QM != held_out.rewards_QM).any())
     ranked = {"rewards": held_out.rewards_QM} if apart else {}
-    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console)
+    named = "rewards" if apart or held_out.metrics_QM is None else "the metrics themselves"
+    evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, named)
 
 
 def benchmark(config: BenchmarksConfig, console: Console) -> str:

@@ -72,6 +72,12 @@ def test_sizes_are_known_of_the_models_in_a_runs_config(tmp_path: Path) -> None:
     }
 
 
+def test_a_config_that_no_longer_holds_knows_no_sizes(tmp_path: Path) -> None:
+    run = saved_run(tmp_path / "run")
+    (tmp_path / "run/config.yaml").write_text("generation: {expert: []}\n")
+    assert sizes_of([run]) == {}
+
+
 def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"training": "x"}))
     with pytest.raises(DataError, match=f"the run in {tmp_path} has not come to its evaluation"):

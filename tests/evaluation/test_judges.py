@@ -60,9 +60,12 @@ GOOD = {"Factuality": 5, "Conciseness": 1}
 
 
 @pytest.mark.parametrize(
-    ("last_line", "ratings"),
+    ("last", "ratings"),
     [
         (json.dumps(GOOD), GOOD),
+        (json.dumps(GOOD, indent=2), GOOD),
+        (f"**{json.dumps(GOOD)}**", GOOD),
+        ('{"Factuality": 5.0, "Conciseness": 1}', GOOD),
         (json.dumps(GOOD | {"Readability": 3}), None),
         (json.dumps({"Factuality": 5}), None),
         (json.dumps(GOOD | {"Factuality": 6}), None),
@@ -76,9 +79,9 @@ GOOD = {"Factuality": 5, "Conciseness": 1}
         ("", None),
     ],
 )
-def test_ratings_are_a_json_object_of_just_the_skills_on_the_last_line(
-    last_line: str, ratings: dict[str, int] | None
+def test_ratings_are_a_json_object_of_just_the_skills_that_ends_the_reply(
+    last: str, ratings: dict[str, int] | None
 ) -> None:
-    assert read_ratings(f"Both are there.\n{last_line}\n", SKILLS, 1, 5) == ratings
-    assert read_ratings(f"Both are there.\n```json\n{last_line}\n```\n", SKILLS, 1, 5) == ratings
+    assert read_ratings(f"Both are there.\n{last}\n", SKILLS, 1, 5) == ratings
+    assert read_ratings(f"Both are there.\n```json\n{last}\n```\n", SKILLS, 1, 5) == ratings
     assert read_ratings(f"{json.dumps(GOOD)}\nThat is all.", SKILLS, 1, 5) is None

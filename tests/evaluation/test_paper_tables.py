@@ -161,6 +161,16 @@ def test_table_2_is_sorted_as_in_the_paper_and_knows_no_beta_of_hard_labels() ->
     assert row(found, "zooter").mean == pytest.approx(8.5 / 3)
 
 
+def test_every_run_is_ranked_against_the_same_field() -> None:
+    """A reward ranking that one report has and the other lacks is no rival: it beats vicuna on flask/arts."""
+    full = report_of([1, 1, 1, 1])
+    lesser = full.model_copy(update={"methods": [one for one in full.methods if one.kind != "reward_ranking"]})
+    first, second = make_tables({"full": full, "lesser": lesser}, {}, {}, "all").table2
+    assert first.mean_task_rank == second.mean_task_rank
+    (alone,) = make_tables({"full": full}, {}, {}, "all").table2
+    assert alone.mean_task_rank == pytest.approx(first.mean_task_rank + 1 / 3)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

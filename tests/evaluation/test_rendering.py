@@ -6,19 +6,20 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from zooter_ray.config.evaluation import EvaluationConfig
+from zooter_ray.evaluation.benchmarks.outcomes import SubsetResult
 from zooter_ray.evaluation.cases import lost_rows
 from zooter_ray.evaluation.learned import TrainingRows, learn
 from zooter_ray.evaluation.rendering.markdown import markdown
 from zooter_ray.evaluation.rendering.page import page
 from zooter_ray.evaluation.rendering.plots import picture, plots_of
 from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
-from zooter_ray.evaluation.rendering.terminal import method_table, source_table, summary
+from zooter_ray.evaluation.rendering.terminal import method_table, source_table, subset_table, summary
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import Report, RouterSettings
 from zooter_ray.outcomes import Outcomes
@@ -90,6 +91,19 @@ def test_the_best_of_each_source_but_the_oracles_is_bold(report: Report) -> None
     best = max(m.per_source["maths"] for m in report.methods if m.kind in ("random", "expert", "router"))
     assert bold
     assert set(bold) == {f"{best:.3f}"}
+
+
+def test_a_grade_stands_below_its_expert_in_whatever_order_a_benchmark_has_them() -> None:
+    results = [
+        SubsetResult(source, expert, grade, graded=3, missing=0)
+        for source, grades in {"gsm8k": {"llama": 0.1, "vicuna": 0.2}, "flask": {"vicuna": 0.9, "llama": 0.3}}.items()
+        for expert, grade in grades.items()
+    ]
+    console = new_console(io.StringIO(), width=120)
+    console.print(subset_table(results))
+    lines = [line.split() for line in cast("io.StringIO", console.file).getvalue().splitlines()]
+    assert ["gsm8k", "0.1000", "0.2000", "3"] in lines
+    assert ["flask", "0.3000", "0.9000", "3"] in lines
 
 
 def test_the_summary_is_in_sentences(report: Report) -> None:

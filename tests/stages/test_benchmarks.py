@@ -36,6 +36,12 @@ ANSWERS = {
 }
 
 
+def thinking(asked: str, tries: int) -> str | tuple[int, str]:
+    """Whoever is asked thinks before the reply."""
+    found = reply(asked, tries)
+    return f"<think>[[1]], [[B]]? #### 7 does not know</think>\n{found}" if isinstance(found, str) else found
+
+
 def reply(asked: str, tries: int) -> str | tuple[int, str]:
     """What the expert `remote` answers, and what the judge makes of it: it dislikes `does not know`.
 
@@ -65,7 +71,7 @@ def compare(asked: str, liked: bool, tries: int) -> str:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
-    with serving(reply) as server:
+    with serving(thinking) as server:
         yield server
 
 

@@ -95,7 +95,10 @@ def sizes_of(runs: Sequence[str]) -> dict[str, float]:
 
 
 def _sizes_in(config_path: str) -> dict[str, float]:
-    config = load_config(config_path)
+    try:
+        config = load_config(config_path)
+    except ConfigError:  # of another version, say; its sizes may be given
+        return {}
     experts = {expert.id: expert for expert in config.generation.experts}
     engines = {name: experts[expert.same_weights_as or name].engine for name, expert in experts.items()}
     sources = {name: getattr(engine, "source", "") for name, engine in engines.items()}

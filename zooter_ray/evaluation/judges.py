@@ -11,6 +11,7 @@ from dataclasses import dataclass
 UNREADABLE = "no verdict in the judge's reply"
 PLACE = re.compile(r"\{(\w+)\}")
 RATING = re.compile(r"\[\[(\d{1,3}(?:\.\d{1,3})?)\]\]")
+LAST_OBJECT = re.compile(r"^[ \t*]{0,9}(\{[^{}]*\})[\s*`]*\Z", re.MULTILINE)
 CHOICE = re.compile(r"\[\[([ABC])\]\]")
 
 
@@ -46,17 +47,17 @@ def read_choice(reply: str) -> str | None:
 
 
 def read_ratings(reply: str, names: Sequence[str], low: int, high: int) -> dict[str, int] | None:
-    """The ratings by name out of the JSON object on a reply's last line; None unless it has these names and no others.
+    """The ratings by name out of the JSON object that ends a reply; None unless it has these names and no others.
 
-    A line that closes a block of code does not count.
-    Every rating is a whole number from `low` to `high`.
+    It begins a line, and may have several; what closes a block of code or bold type does not count. Every rating is a
+    whole number from `low` to `high`.
     """
-    lines = reply.strip().removesuffix("```").strip().splitlines()
     try:
-        ratings = json.loads(lines[-1]) if lines else None
+        found = LAST_OBJECT.search(reply)
+        ratings = json.loads(found[1]) if found else None
     except (ValueError, RecursionError):
         return None
     if not isinstance(ratings, dict) or set(ratings) != set(names):
         return None
-    whole = all(type(rating) is int and low <= rating <= high for rating in ratings.values())
-    return ratings if whole else None
+    whole = all(type(rating) in (int, float) and rating in range(low, high + 1) for rating in ratings.values())
+    return {name: int(rating) for name, rating in ratings.items()} if whole else None

@@ -1,7 +1,7 @@
 """The paper's Table 1, Table 2 and Figure 3 for one's own experts: what `zooter report` computes from reports."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -164,13 +164,17 @@ def figures(per_source: Mapping[str, float], standing: Standing) -> Figures:
 
 def run_rows(reports: Mapping[str, Report], against: str, averages: bool) -> list[RunRow]:
     """Table 2: hard labels first, then by loss, beta and temperature."""
-    return sorted((run_row(name, report, against, averages) for name, report in reports.items()), key=_sweep_order)
+    in_all = set.intersection(*({method.method for method in report.methods} for report in reports.values()))
+    rows = (run_row(name, report, against, averages, in_all) for name, report in reports.items())
+    return sorted(rows, key=_sweep_order)
 
 
-def run_row(name: str, report: Report, against: str, averages: bool) -> RunRow:
-    """The router of a report, ranked among the methods of this report."""
+def run_row(name: str, report: Report, against: str, averages: bool, in_all: Collection[str]) -> RunRow:
+    """The router of a report, ranked among its experts, or among the methods that are `in_all` reports."""
     means = [method.per_source for method in report.methods]
-    is_rival_K = [method.kind == "expert" or against == "all" for method in report.methods]
+    is_rival_K = [
+        method.kind == "expert" or (against == "all" and method.method in in_all) for method in report.methods
+    ]
     standing_K = standings(means, is_rival_K, averages)
     ((method, standing),) = (
         (method, standing)

@@ -39,6 +39,15 @@ def test_mmlu_is_read_subject_by_subject_and_routed_on_the_question_with_its_opt
     assert queries[1].query == '"Moon", is it\nA. 1\nB. 2,5\nC. 3\nor 4\nD. 5'
 
 
+def test_blank_lines_and_hidden_files_are_none_of_mmlus(tmp_path: Path) -> None:
+    directory = Path(mmlu_directory(tmp_path / "test"))
+    before = load(config.MMLU(path=str(directory)))
+    (directory / "._astronomy_test.csv").write_bytes(b"\0\5")
+    geography = directory / "high_school_geography_test.csv"
+    geography.write_text(f"\n{geography.read_text()}\n\n")
+    assert load(config.MMLU(path=str(directory))) == before
+
+
 def test_mmlu_wants_the_letter_of_the_right_option(tmp_path: Path) -> None:
     geography = load(config.MMLU(path=mmlu_directory(tmp_path / "test")))[2]
     responses = {"B": 1.0, "The answer is (B) Rhine.": 1.0, "Rhine": 1.0, "C": 0.0, "A or B": 0.0, "": 0.0}

@@ -29,14 +29,13 @@ def queries(config: MMLU) -> Iterator[BenchmarkQuery]:
         DataError: if the directory has no such files, or naming the row that cannot be used.
     """
     fs, directory = file_system(config.path)
-    names = sorted(fs.ls(directory, detail=False)) if fs.isdir(directory) else []
-    if not any(name.endswith(ENDING) for name in names):
+    files = map(posixpath.basename, fs.ls(directory, detail=False) if fs.isdir(directory) else [])
+    names = sorted(name for name in files if name.endswith(ENDING) and not name.startswith("."))
+    if not names:
         raise DataError(f"{config.path} is no directory with files called SUBJECT{ENDING}")
     for name in names:
-        if name.endswith(ENDING):
-            subject = posixpath.basename(name).removesuffix(ENDING)
-            content = fs.cat_file(name)
-            yield from _subject(posixpath.join(config.path, posixpath.basename(name)), subject, content)
+        content = fs.cat_file(posixpath.join(directory, name))
+        yield from _subject(posixpath.join(config.path, name), name.removesuffix(ENDING), content)
 
 
 def _subject(path: str, subject: str, content: bytes) -> Iterator[BenchmarkQuery]:
@@ -44,7 +43,7 @@ def _subject(path: str, subject: str, content: bytes) -> Iterator[BenchmarkQuery
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(filter(None, rows), start=1):  # a blank line is no row
         where = f"{path}:row {number}"
         if len(row) != 6:
             raise DataError(f"{where}: 6 columns are needed (question, A, B, C, D, answer), not {len(row)}")

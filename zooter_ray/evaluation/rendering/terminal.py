@@ -93,15 +93,17 @@ def subset_table(results: Sequence[SubsetResult]) -> Table:
     """A row per subset of the benchmarks, a column per expert; behind it how many grades there are not."""
     table = _table("mean grade per subset")
     table.add_column("subset", no_wrap=True)
-    for expert in dict.fromkeys(result.expert for result in results):
+    experts = list(dict.fromkeys(result.expert for result in results))
+    for expert in experts:
         table.add_column(expert, justify="right", overflow="fold")
     table.add_column("queries", justify="right", no_wrap=True)
     table.add_column("no grade", justify="right")
     for source in dict.fromkeys(result.source for result in results):
-        theirs = [result for result in results if result.source == source]
-        missing = sum(result.missing for result in theirs)
-        cells = ["" if result.mean is None else f"{result.mean:.4f}" for result in theirs]
-        queries = theirs[0].graded + theirs[0].missing
+        theirs = {result.expert: result for result in results if result.source == source}
+        missing = sum(result.missing for result in theirs.values())
+        means = [theirs[expert].mean for expert in experts]
+        cells = ["" if mean is None else f"{mean:.4f}" for mean in means]
+        queries = theirs[experts[0]].graded + theirs[experts[0]].missing
         table.add_row(source, *cells, str(queries), str(missing) if missing else "", end_section="/" not in source)
     return table
 

@@ -9,6 +9,7 @@ from zooter_ray.artifacts import Unit
 from zooter_ray.config.benchmarks import Benchmark
 from zooter_ray.config.generation import Decoding, GenerationConfig
 from zooter_ray.evaluation.benchmarks import BenchmarkQuery
+from zooter_ray.grading.extraction import without_thinking
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages.benchmarks.units import Generate, Row, conversation, conversation_unit, key_of, read_unit
 
@@ -18,7 +19,7 @@ class Answers:
     """What an expert answered to the queries of a benchmark, by query id."""
 
     units: list[Unit] = field(default_factory=list)  # responses, turn by turn
-    texts: dict[str, list[str]] = field(default_factory=dict)  # turn by turn
+    texts: dict[str, list[str]] = field(default_factory=dict)  # turn by turn, without what was thought before
     tokens: dict[str, int] = field(default_factory=dict)  # generated, of all turns
     missing: dict[str, str] = field(default_factory=dict)  # why a turn has no answer
 
@@ -79,7 +80,7 @@ def _take(answers: Answers, unit: Unit) -> None:
     answers.units.append(unit)
     answers.missing.update(reasons)
     for query_id, row in rows.items():
-        answers.texts.setdefault(query_id, []).append(row["response"])
+        answers.texts.setdefault(query_id, []).append(without_thinking(row["response"]).strip())
         answers.tokens[query_id] = answers.tokens.get(query_id, 0) + row["generated_tokens"]
 
 

@@ -14,6 +14,7 @@ from zooter_ray.config.benchmarks import JudgeConfig
 from zooter_ray.config.generation import Decoding, ExpertConfig, GenerationConfig
 from zooter_ray.evaluation.benchmarks import VERDICTS, BenchmarkQuery
 from zooter_ray.evaluation.judges import UNREADABLE, asked
+from zooter_ray.grading.extraction import without_thinking
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages.benchmarks.answering import Answers
 from zooter_ray.stages.benchmarks.units import Generate, Row, conversation, conversation_unit, read_unit
@@ -76,7 +77,7 @@ def _read(cases: Mapping[str, Case], unit: Unit) -> None:
         cases[name].failure = f"the judge did not reply: {reason}"
     for name, row in rows.items():
         case = cases[name]
-        case.verdict = VERDICTS[case.kind](case.query, row["response"])
+        case.verdict = VERDICTS[case.kind](case.query, without_thinking(row["response"]))
 
 
 def _show(judge: JudgeConfig, cases: Cases, console: Console) -> None:
