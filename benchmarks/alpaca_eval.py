@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from zooter_ray.artifacts import Unit, read_table
+from zooter_ray.cluster import connected
 from zooter_ray.config import load_config
 from zooter_ray.config.benchmarks import Annotations
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
@@ -25,7 +26,6 @@ from zooter_ray.evaluation.benchmarks import BenchmarkQuery, evenly, load
 from zooter_ray.evaluation.benchmarks.annotations import published_grades
 from zooter_ray.evaluation.benchmarks.outcomes import Grades, outcome_rows, subset_results
 from zooter_ray.evaluation.rendering.terminal import agreement_table, subset_table
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 from zooter_ray.schemas import REWARDS
 from zooter_ray.stages import scoring

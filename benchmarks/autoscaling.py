@@ -29,8 +29,8 @@ import psutil
 import ray
 from simulated import BLOCK_ROWS, ENGINE, settings, write_queries
 
+from zooter_ray.cluster import connected
 from zooter_ray.config.run import RayConfig
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 from zooter_ray.stages import generation
 

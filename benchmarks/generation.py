@@ -22,10 +22,10 @@ from rich.console import Console
 from simulated import commit_times
 
 from zooter_ray.artifacts import make_unit, parts, read_part, read_table
+from zooter_ray.cluster import connected
 from zooter_ray.config import load_config
 from zooter_ray.config.generation import ExpertConfig, VllmEngine
 from zooter_ray.package_models import resolve_source
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import track
 from zooter_ray.schemas import RESPONSES
 from zooter_ray.stages.blocks import committed_rows

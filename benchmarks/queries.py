@@ -20,9 +20,9 @@ from random import Random
 from rich.console import Console
 
 from zooter_ray.artifacts import read_manifest
+from zooter_ray.cluster import connected
 from zooter_ray.config.queries import QueriesConfig
 from zooter_ray.config.run import RayConfig
-from zooter_ray.pipeline import connected
 from zooter_ray.queries.decontamination import contamination, index_benchmarks
 from zooter_ray.stages import queries
 

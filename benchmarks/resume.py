@@ -23,10 +23,10 @@ import ray
 from simulated import BLOCK_ROWS, ENGINE, seconds_per_block, settings, write_queries
 
 from zooter_ray.artifacts import Unit, commit, make_unit
+from zooter_ray.cluster import connected
 from zooter_ray.config.generation import GenerationConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.experts import engine_groups
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 from zooter_ray.schemas import QUERIES, RESPONSES
 from zooter_ray.stages import generation

@@ -25,8 +25,8 @@ import ray
 from ray.cluster_utils import Cluster
 from simulated import BLOCK_ROWS, ENGINE, commit_times, seconds_per_block, settings, write_queries
 
+from zooter_ray.cluster import connected
 from zooter_ray.config.run import RayConfig
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 from zooter_ray.stages import generation
 

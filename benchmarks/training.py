@@ -24,13 +24,13 @@ from ray.util.queue import Queue
 from transformers import get_linear_schedule_with_warmup
 
 from zooter_ray.artifacts import write_table
+from zooter_ray.cluster import connected
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.labels import label_table
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.package_models import absolute_source
-from zooter_ray.pipeline import connected
 from zooter_ray.router.data import TokenRows, steps, tokenise
 from zooter_ray.router.model import new_router, new_tokenizer
 from zooter_ray.stages.training.worker import train_worker

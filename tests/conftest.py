@@ -12,9 +12,9 @@ from rich.console import Console
 from xdist.scheduler import LoadScopeScheduling
 
 from serve_app.environment import FAST_PATH
+from zooter_ray.cluster import connected
 from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
-from zooter_ray.pipeline import connected
 from zooter_ray.progress import new_console
 
 APART = (  # commands and clusters of their own, and Ray Train

@@ -50,8 +50,10 @@ MAY_IMPORT = {
     "evaluation": CONTRACTS | DOMAIN_BASE | {"labels", "router.predictor"},
     "stages": LIBRARY | SHARED_BY_STAGES,
     "preparing": CONTRACTS | DOMAIN_BASE,
-    "pipeline": LIBRARY | {"stages", "preparing"},
-    "cli": LIBRARY | {"stages", "pipeline", "preparing"},
+    "cluster": CONTRACTS,
+    "outputs": CONTRACTS | {"router.directory"},
+    "pipeline": LIBRARY | {"stages", "preparing", "cluster", "outputs"},
+    "cli": LIBRARY | {"stages", "pipeline", "preparing", "cluster"},
     "": LIBRARY | {"stages", "pipeline"},  # zooter_ray itself: the Python API
 }
 NEVER = {
@@ -118,7 +120,7 @@ def test_the_files_of_the_package_are_found() -> None:
     assert {"zooter_ray", "zooter_ray.router.data", "zooter_ray.stages.engines.vllm"} <= OURS["zooter_ray"].keys()
     assert "zooter_ray.pipeline" in imports("zooter_ray.cli.demo")  # an import inside a function
     assert "zooter_ray.stages.training" in imports("zooter_ray.pipeline")  # a module out of its package
-    assert "ray" in imports("zooter_ray.pipeline")
+    assert "ray" in imports("zooter_ray.cluster")
 
 
 @pytest.mark.parametrize("module", OURS["zooter_ray"])

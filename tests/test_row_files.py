@@ -98,6 +98,6 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "damaged.parquet").write_bytes(content)
     os.mkfifo(tmp_path / "pipe.parquet")
     threading.Thread(target=(tmp_path / "pipe.parquet").write_bytes, args=(b"PAR1",), daemon=True).start()
-    for path in (str(tmp_path / "damaged.parquet"), str(tmp_path / "pipe.parquet"), "nowhere://outcomes.jsonl"):
-        with pytest.raises(DataError, match=rf"^{re.escape(path)} (cannot be read|is not a Parquet file): .+$"):
+    for path in (f"{tmp_path}/damaged.parquet", f"{tmp_path}/pipe.parquet", "nowhere://o.jsonl", "sftp://h/o.jsonl"):
+        with pytest.raises(DataError, match=rf"^{re.escape(path)} (cannot be re|is not a Parquet file).*: .+$"):
             list(read_rows(path))

@@ -32,11 +32,12 @@ def distil(
 ) -> "RouterPredictor":
     """Distil a router from an outcomes file into a directory, and load it."""
     from zooter_ray import pipeline
+    from zooter_ray.artifacts import absolute
     from zooter_ray.config import load_distill_config
     from zooter_ray.progress import new_console
 
     pipeline.distill(str(outcomes), str(output), load_distill_config(config, overrides), new_console())
-    return load_router(output)
+    return load_router(absolute(str(output)))
 
 
 def load_router(directory: str | Path) -> "RouterPredictor":

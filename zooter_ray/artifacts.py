@@ -24,7 +24,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from fsspec.implementations.arrow import ArrowFSWrapper
 
-from zooter_ray.errors import ArtifactError
+from zooter_ray.errors import ArtifactError, one_line
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -62,11 +62,17 @@ def file_system(path: str) -> tuple[Any, str]:
 
     Object stores go through pyarrow's own file systems, as Ray Data's do: no further package, one set of credentials,
     and no cached listings, which would hide what other processes have written.
+
+    Raises:
+        ArtifactError: for a scheme that nothing here knows, or whose package is not installed.
     """
-    if path.partition("://")[0] in PYARROW_SCHEMES:
-        store, inner = pyarrow.fs.FileSystem.from_uri(path)
-        return ArrowFSWrapper(store), inner
-    fs, inner = fsspec.core.url_to_fs(path)
+    try:
+        if path.partition("://")[0] in PYARROW_SCHEMES:
+            store, inner = pyarrow.fs.FileSystem.from_uri(path)
+            return ArrowFSWrapper(store), inner
+        fs, inner = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be reached: {one_line(error)}") from None
     return fs, inner
 
 
@@ -94,9 +100,9 @@ def writing(path: str) -> Iterator[None]:
             errno.ENOTDIR: "a part of the path is a file",
             errno.EEXIST: "a file of that name is in the way",
         }.get(error.errno or 0)
-        if reason is None:
+        if reason is None and error.errno is not None:
             raise
-        raise ArtifactError(f"cannot write {path}: {reason}") from error
+        raise ArtifactError(f"cannot write {path}: {reason or one_line(error)}") from error
 
 
 def moved(path: str, run_dir: str) -> str:
@@ -105,7 +111,13 @@ def moved(path: str, run_dir: str) -> str:
 
 
 def is_device(path: str | Path) -> bool:
-    """Whether something other than a file is there, such as /dev/stdout or a pipe: no file may take its place."""
+    """Whether something other than a file is there, such as a pipe or /dev/null: no file may take its place.
+
+    Raises:
+        ArtifactError: for a link such as /dev/stdout where it leads to a file, as the log that the terminal is spared.
+    """
+    if Path(path).is_symlink() and Path(path).is_relative_to("/dev") and Path(path).is_file():
+        raise ArtifactError(f"cannot write {path}: it leads to {Path(path).resolve()}; name a file or a pipe")
     return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
 
 

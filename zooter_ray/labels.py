@@ -3,7 +3,7 @@
 Q queries, M experts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +50,11 @@ def smoothing_tags(outcomes: Outcomes, config: LabelingConfig) -> list[list[str]
     if not config.source_as_tag:
         return outcomes.tags
     return [[*tags, source_tag(source)] for tags, source in zip(outcomes.tags, outcomes.sources, strict=True)]
+
+
+def for_sources(config: LabelingConfig, sources: Collection[str]) -> LabelingConfig:
+    """The settings for rows of these sources: a source that all rows share says nothing of a row, and is no tag."""
+    return config if len(set(sources)) > 1 else config.model_copy(update={"source_as_tag": False})
 
 
 def source_tag(source: str) -> str:

@@ -116,7 +116,7 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
 def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:
     where, row = located
     value = row.get(key)
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping) or not value or not all(isinstance(expert, str) for expert in value):
         raise DataError(f"{where}: `{key}` must be an object that maps each expert to a number")
     return dict(value)
 

@@ -3,39 +3,40 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import ray
 from ray.train import UserCallback
 from rich.console import Console
 
-from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
+from zooter_ray.artifacts import MANIFEST, Unit, absolute, file_system, read_json, read_table, write_bytes, write_json
+from zooter_ray.cluster import connected
 from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.config.run import STAGES, RayConfig
+from zooter_ray.config.resources import StageResources
+from zooter_ray.config.run import STAGES
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
 from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name
+from zooter_ray.outputs import LOCK, alone_in, check_free, check_ours
 from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
-from zooter_ray.router.directory import ZOOTER_JSON, check_pool, read_baseline_arrays, read_card_of
+from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.row_files import read_rows
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training, tuning
 
-# Ray Train asks the dashboard whether a training still has its driver, and ends it otherwise. A Ray without a dashboard
-# would ask that of another Ray on this machine, which knows nothing of ours; here nobody listens.
-NO_DASHBOARD = {"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
+RUN_JSON, REPLACED = "run.json", "replaced"
 
 
 @dataclass(frozen=True)
@@ -55,30 +56,6 @@ class RunResult:
         return posixpath.join(self.paths["evaluation"], "report.json")
 
 
-@contextmanager
-def connected(config: RayConfig) -> Iterator[None]:
-    """Reach Ray: the cluster that RAY_ADDRESS names (as in a job), the one of the config, or a new one here.
-
-    A Ray that was there before stays; one that was reached here is left at the end.
-    """
-    os.environ.update(config.env_vars)
-    ours = not ray.is_initialized()
-    if ours:
-        address = os.environ.get("RAY_ADDRESS") or config.address or "local"
-        resources = {"num_cpus": config.num_cpus, "num_gpus": config.num_gpus}
-        local = {**resources, "include_dashboard": False} if address == "local" else {}
-        env_vars = {**NO_DASHBOARD, **config.env_vars} if local else config.env_vars
-        ray.init(address=address, runtime_env={"env_vars": env_vars}, **local)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.raise_original_map_exception = True
-    try:
-        yield
-    finally:
-        if ours:
-            ray.shutdown()
-
-
 def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResult:
     """Run the stages up to and with `until`, skipping what is complete.
 
@@ -94,14 +71,30 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
         check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
     prepare_models(config, console)
     units: dict[str, Unit] = {}
-    with connected(config.ray):
+    with alone_in(config.run_dir), connected(config.ray, asked_by(config)):
         for stage, unit in _stages(config, console):
             units[stage] = unit
             if stage == until:
                 break
     result = RunResult({stage: unit.path for stage, unit in units.items()})
-    write_json(posixpath.join(config.run_dir, "run.json"), result.paths)
+    write_json(posixpath.join(config.run_dir, RUN_JSON), {**later_paths(config.run_dir, result.paths), **result.paths})
     return result
+
+
+def later_paths(run_dir: str, paths: Mapping[str, str]) -> dict[str, str]:
+    """Paths of all stages from before, if those that were made now are the same: the later ones still hold."""
+    file = posixpath.join(run_dir, RUN_JSON)
+    fs, inner = file_system(file)
+    before: dict[str, str] = read_json(file) if fs.exists(inner) else {}
+    return before if all(before.get(stage) == path for stage, path in paths.items()) else {}
+
+
+def asked_by(config: RunConfig) -> dict[str, StageResources]:
+    """What the stages of a run ask of the cluster."""
+    engines = {f"the engine of {expert.id}": expert.engine for expert in config.generation.experts}
+    models = {f"the reward model {model.id}": model for model in config.scoring.reward_models}
+    users: dict[str, Any] = {**engines, **models, "training.resources": config.training}
+    return {name: user.resources for name, user in users.items() if hasattr(user, "resources")}
 
 
 def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
@@ -178,19 +171,21 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     target = Path(absolute(output))
     check_free(target, overwrite)
     work = f"{target}.work"
+    check_ours(Path(work), {labeling.STAGE, training.STAGE, REPLACED, LOCK})
     os.environ.update(config.ray.env_vars)
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     prepare({**encoders, "embedder of tags": source_of(config.labeling.tagger)}, console)
-    labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
-    console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
-    with connected(config.ray):
-        router = training.run(config.training, config.labeling, labels, read.experts, work, console)
-    old = Path(work) / "replaced"
-    if target.exists():
-        target.rename(old)
-    Path(router.path).rename(target)
-    (target / MANIFEST).unlink()
-    shutil.rmtree(work)
+    with alone_in(work):
+        labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
+        console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
+        with connected(config.ray, {"training.resources": config.training.resources}):
+            router = training.run(config.training, config.labeling, labels, read.experts, work, console)
+        if target.exists():
+            shutil.rmtree(Path(work) / REPLACED, ignore_errors=True)  # of an earlier end that was cut short
+            target.rename(Path(work) / REPLACED)
+        Path(router.path).rename(target)
+        (target / MANIFEST).unlink()
+        shutil.rmtree(work)
 
 
 def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> None:
@@ -203,6 +198,12 @@ def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> No
     """
     os.environ.update(config.ray.env_vars)
     experiment = tuning.prepare(config, outcomes, output)
+    with alone_in(str(experiment.directory)):
+        _search(experiment, config, console)
+
+
+def _search(experiment: tuning.Experiment, config: TuneConfig, console: Console) -> None:
+    """Run the trials that are missing, and write what the search came to."""
     failed: dict[int, str] = {}
     if len(experiment.results()) < len(experiment.trials):
         configs = [trial.config for trial in experiment.trials]
@@ -211,7 +212,8 @@ def tune(outcomes: str, output: str, config: TuneConfig, console: Console) -> No
         prepare({**backbones, **embedders}, console)
         if config.tuning.space.keys().isdisjoint({"labeling.tagger", "labeling.source_as_tag"}):
             labeling.tag_file(experiment.outcomes, config.labeling, console)
-        with connected(config.ray), training.sigint_handler_kept():
+        asked = {"training.resources": config.training.resources}
+        with connected(config.ray, asked), training.sigint_handler_kept():
             failed = tuning.run(experiment, distil_trial, console)
     tuning.conclude(experiment, failed, console)
 
@@ -224,18 +226,6 @@ def distil_trial(
     return training.run(
         config.training, config.labeling, labels, read.experts, work, console, callbacks=callbacks, shared=shared
     )
-
-
-def check_free(target: Path, overwrite: bool) -> None:
-    """Refuse an output in the way; what is overwritten must be a router directory."""
-    if target.is_mount():
-        raise ArtifactError(f"{target} is a mount point, which nothing can take the place of; choose a directory in it")
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    if not overwrite:
-        raise ArtifactError(f"{target} exists already; choose another --output or give --overwrite")
-    if not (target / ZOOTER_JSON).is_file():
-        raise ArtifactError(f"{target} is no router directory and is not overwritten; choose another --output")
 
 
 def route(router: str, queries_path: str, output: str, console: Console) -> int:
@@ -285,7 +275,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
     os.environ.update(config.ray.env_vars)
     prepare_benchmarks(config, console)
     asks_nobody = not config.answered and config.reward_model is None
-    with nullcontext() if asks_nobody else connected(config.ray):
+    with alone_in(run_dir), nullcontext() if asks_nobody else connected(config.ray):
         unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
 

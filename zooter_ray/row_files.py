@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import file_system
-from zooter_ray.errors import DataError, one_line
+from zooter_ray.errors import ArtifactError, DataError, one_line
 
 
 def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -28,6 +28,8 @@ def reading(path: str) -> Iterator[None]:
     """Turn what is wrong with a file, or on the way to it, into one sentence that names `path`."""
     try:
         yield
+    except ArtifactError as error:
+        raise DataError(error.sentence) from None
     except PermissionError:
         raise DataError(f"{path} cannot be read: permission denied") from None
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:

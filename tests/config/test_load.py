@@ -331,6 +331,11 @@ def test_overrides_of_a_runs_file_may_be_for_outcomes_files(path: Path) -> None:
     assert labeling.tagger.kind == "clusters"
 
 
+def test_a_default_that_hangs_on_an_override_is_one_of_a_runs_file_too(path: Path) -> None:
+    assert load_distill_config(path).training.pooling == "native"
+    assert load_distill_config(path, ["training.frozen=true"]).training.pooling == "mean"
+
+
 def test_what_labels_of_a_run_are_made_from_is_refused_for_an_outcomes_file() -> None:
     for setting, named in [("reward_model=judge", "reward_model"), ("reward_weights={judge: 1}", "reward_weights"),
                            ("tagger={kind: rules}", "tagger rules")]:  # fmt: skip

@@ -1,5 +1,6 @@
 """What a search holds, and what it refuses before anything starts."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from zooter_ray.config.queries import ClustersTagger
 from zooter_ray.config.tuning import TuneConfig, load_tune_config
 from zooter_ray.errors import ConfigError
 
@@ -20,6 +22,18 @@ def test_a_grid_holds_every_combination_as_the_settings_read_it() -> None:
     assert search().points() == [
         {"labeling.beta": beta, "training.learning_rate": rate} for beta in (0.0, 1.0) for rate in (1e-5, 3e-5)
     ]
+
+
+def test_values_that_are_mappings_are_written_as_they_are_read() -> None:
+    points = search(space={"labeling.tagger": [None, {"kind": "clusters", "clusters": 4}]}).points()
+    assert points[0] == {"labeling.tagger": None}
+    assert json.loads(json.dumps(points[1]))["labeling.tagger"]["clusters"] == 4
+    assert search().at(points[1]).labeling.tagger == ClustersTagger(kind="clusters", clusters=4)
+
+
+def test_what_is_searched_may_decide_a_default() -> None:
+    config = search(space={"training.frozen": [False, True]})
+    assert [config.at(point).training.pooling for point in config.points()] == ["native", "mean"]
 
 
 def test_the_order_of_the_points_does_not_depend_on_the_order_in_the_file() -> None:

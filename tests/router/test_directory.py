@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import BertConfig
 
 from tests.tiny_models import router_card
 from zooter_ray.errors import ArtifactError
@@ -56,6 +57,14 @@ def test_a_directory_without_one_of_the_two_files_is_no_router_directory(tmp_pat
     (tmp_path / missing).unlink()
     with pytest.raises(ArtifactError, match=rf"^{tmp_path} is no router directory: it has no {missing}$"):
         read_card(tmp_path)
+
+
+def test_experts_may_be_called_like_the_classes_that_transformers_leaves_out(tmp_path: Path) -> None:
+    experts = ["LABEL_0", "LABEL_1"]
+    BertConfig(id2label=dict(enumerate(experts))).save_pretrained(tmp_path)
+    assert "id2label" not in json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "zooter.json").write_text(json.dumps(router_card(experts).to_json()))
+    assert read_card(tmp_path).experts == experts
 
 
 def test_a_directory_that_does_not_exist_is_no_router_directory(tmp_path: Path) -> None:

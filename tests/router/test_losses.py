@@ -3,13 +3,14 @@
 import math
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.router.losses import LOSSES, hard_label, kl, reverse_kl
+from zooter_ray.router.losses import LOSSES, hard_label, kl, mean_loss, reverse_kl
 
 # Z = (1/4, 3/4), whatever is added to the logits; s* = (1/2, 1/2).
 LOGITS_BM = torch.tensor([[0.0, math.log(3.0)], [7.0, 7.0 + math.log(3.0)]], dtype=torch.float64)
@@ -88,6 +89,14 @@ def test_every_loss_is_one_number_per_row_and_not_negative(batch: tuple[torch.Te
         assert (loss_B > -1e-12).all()
         alone = torch.cat([loss(logits_BM[[row]], label_BM[[row]]) for row in range(len(label_BM))])
         torch.testing.assert_close(loss_B, alone)
+
+
+def test_a_mean_is_of_the_loss_that_is_trained_with() -> None:
+    """A label that is 0 in single precision is bounded by the least number of that precision: log 1.18e-38 is -87.3."""
+    found = mean_loss("reverse_kl", np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.ones(1))
+    trained = reverse_kl(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).item()
+    assert found == pytest.approx(trained)
+    assert found == pytest.approx(0.5 * 87.336 - math.log(2), abs=1e-2)
 
 
 def test_the_settings_name_every_loss() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 from tests import tiny_models
 from zooter_ray.config.training import TrainingConfig
@@ -101,6 +101,16 @@ def test_a_mean_pooled_router_is_read_back_as_it_was_saved(tmp_path: Path, name:
     assert torch.equal(logits(again), logits(model))
     assert again.config.id2label == {0: "vicuna", 1: "llama", 2: "wizard"}
     assert load_file(tmp_path / "saved" / "model.safetensors").keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize("pooling", ["native", "mean"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_router_of_the_first_layers_can_be_saved(tmp_path: Path, name: str, pooling: str) -> None:
+    BACKBONES[name](tmp_path / "backbone", 2)
+    model = new_router(settings(tmp_path / "backbone", layers=1, pooling=pooling), EXPERTS)
+    (tmp_path / "saved").mkdir()
+    model.save_pretrained(tmp_path / "saved")
+    assert AutoConfig.from_pretrained(tmp_path / "saved").num_hidden_layers == 1
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -82,6 +84,13 @@ def test_no_file_takes_the_place_of_a_device_or_of_the_queries(predictor: Router
     with pytest.raises(ArtifactError, match=r"queries\.jsonl: the output would take the place of the queries"):
         list(route_file(predictor, queries, queries))
     assert len(Path(queries).read_text().splitlines()) == 4
+
+
+def test_standard_output_that_is_a_file_is_not_taken_for_one(tmp_path: Path) -> None:
+    code = "from zooter_ray.artifacts import is_device; is_device('/dev/stdout')"
+    with (tmp_path / "log").open("w") as log:
+        ended = subprocess.run([sys.executable, "-c", code], stdout=log, stderr=subprocess.PIPE, text=True, check=False)
+    assert f"ArtifactError: cannot write /dev/stdout: it leads to {tmp_path}/log; name a file" in ended.stderr
 
 
 def test_an_output_that_is_named_parquet_is_parquet(predictor: RouterPredictor, tmp_path: Path) -> None:

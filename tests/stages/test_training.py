@@ -163,6 +163,16 @@ def test_features_depend_on_what_is_read_and_on_nothing_else() -> None:
     assert len(others | {fingerprint()}) == 4
 
 
+def test_features_of_an_encoder_whose_files_changed_are_others(tmp_path: Path) -> None:
+    ids = pa.table({"token_ids": pa.array([[1, 2]], pa.list_(pa.int32()))})
+    config = TrainingConfig(frozen=True, backbone=str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"first")
+    before = features.unit(ids, config, "05_router", "run")
+    assert features.unit(ids, config, "05_router", "run") == before
+    (tmp_path / "model.safetensors").write_bytes(b"second")
+    assert features.unit(ids, config, "05_router", "run").fingerprint != before.fingerprint
+
+
 def test_the_best_epoch_is_kept_and_training_ends_when_none_is_better_for_as_long_as_patience_lasts(
     one_worker: tuple[Path, Unit], console: Console
 ) -> None:

@@ -3,10 +3,16 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from zooter_ray.artifacts import moved
+from zooter_ray.config import DistillConfig
 from zooter_ray.config.tuning import TuneConfig
+from zooter_ray.errors import ArtifactError
 from zooter_ray.stages.tuning import prune
-from zooter_ray.stages.tuning.experiment import Experiment, Trial
+from zooter_ray.stages.tuning.experiment import Experiment, Trial, from_anywhere
 from zooter_ray.stages.tuning.ranking import best_trial, ranked
+from zooter_ray.stages.tuning.summary import keep_router
 
 VALUES = {0: 0.9, 1: 0.1, 2: 0.6, 3: 0.7, 4: 1.0}  # trial -> validation value; trial 5 is not done
 
@@ -54,6 +60,34 @@ def test_losses_under_different_labels_decide_nothing(tmp_path: Path) -> None:
     found = experiment(tmp_path, setting="labeling.temperature")
     results = {number: {"validation_value": 1.0, "validation_loss": 9.0 - number} for number in range(6)}
     assert [point.values["labeling.temperature"] for point in ranked(found, results)] == [1, 2, 3]
+
+
+def test_a_search_that_was_moved_keeps_the_router_that_is_there(tmp_path: Path) -> None:
+    found = experiment(tmp_path)
+    unit = tmp_path / "3/05_router/router/0123"
+    unit.mkdir(parents=True)
+    (unit / "manifest.json").touch()
+    keep_router(found, moved("/elsewhere/trials/3/05_router/router/0123", found.trials[3].directory))
+    assert (tmp_path / "router").is_dir()
+    assert not list(tmp_path.glob("*/05_router"))
+
+
+def test_a_best_router_that_is_nowhere_costs_no_other(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="the best router is neither /gone nor"):
+        keep_router(experiment(tmp_path), "/gone")
+    assert len(list(tmp_path.glob("*/05_router"))) == 6
+
+
+def test_models_are_found_from_the_directory_that_a_trial_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models/enc").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    tagger = {"kind": "clusters", "clusters": 4, "embedder": "./models/enc"}
+    config = DistillConfig.model_validate({"training": {"backbone": "models/enc"}, "labeling": {"tagger": tagger}})
+    found = from_anywhere(config)
+    assert found.training.backbone == f"{tmp_path}/models/enc"
+    assert found.labeling.tagger == config.labeling.tagger.model_copy(update={"embedder": f"{tmp_path}/models/enc"})
 
 
 def test_routers_of_the_best_point_and_of_those_that_are_not_whole_stay(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     os.environ.update({**FAST_PATH, **os.environ})
     every = ["queries.limit=null"] if arguments.all else []
     config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*every, *arguments.overrides])
-    config = config.model_copy(update={"run_dir": arguments.run_dir})
+    if not any(override.startswith("run_dir=") for override in arguments.overrides):
+        config = config.model_copy(update={"run_dir": arguments.run_dir})
     drawn = "all of its queries" if config.queries.limit is None else f"{config.queries.limit} of its queries"
     console.print(
         f"The demo set is made by the project; this run draws {drawn} and grades responses by their references.",

@@ -23,9 +23,10 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Distil and say what came out."""
     config = load_distill_config(arguments.config, arguments.overrides)
     from zooter_ray import pipeline
+    from zooter_ray.artifacts import absolute
     from zooter_ray.router.directory import read_card
 
     pipeline.distill(arguments.rewards, arguments.output, config, console, arguments.overwrite)
-    card = read_card(arguments.output)
+    card = read_card(absolute(arguments.output))
     figures = f"epoch {card.validation['epoch']}, validation loss {card.validation['validation_loss']:.4f}"
     console.print(f"router over {len(card.experts)} experts ({figures}): {arguments.output}", highlight=False)

@@ -96,7 +96,10 @@ def print_row(
     manifest: Mapping[str, Any],
     console: Console,
 ) -> None:
-    """The query, and a column per expert: rewards, costs, sample label, tag labels, final label."""
+    """The query, and a column per expert: rewards, costs, sample label, tag labels, final label.
+
+    Where rewards are smoothed, the means of tags are rewards, and there is no sample label.
+    """
     settings = manifest["settings"]
     rewards_1M = np.array([row["rewards"]])
     sample_M = sample_labels(rewards_1M, settings["temperature"])[0]
@@ -112,12 +115,16 @@ def print_row(
     if settings["rewards_of"] not in manifest["reward_models"]:
         table.add_row(f"reward: {settings['rewards_of']}", *cells(row["rewards"]))
     table.add_row("generated tokens", *cells(known["costs"], 1), end_section=True)
-    table.add_row(f"sample label (T = {settings['temperature']:g})", *cells(sample_M))
+    of_rewards = settings["smooth"] == "rewards"
+    if not of_rewards:
+        table.add_row(f"sample label (T = {settings['temperature']:g})", *cells(sample_M))
+    mean = "mean reward" if of_rewards else "tag label"
     for tag in (*row["tags"], *([source_tag(row["source"])] if settings["source_as_tag"] else [])):
         found = tags.get(tag)
-        name = f"tag label: {tag} ({found['queries'] if found else 'no'} training queries)"
+        name = f"{mean}: {tag} ({found['queries'] if found else 'no'} training queries)"
         table.add_row(name, *(cells(found["label"]) if found else [""] * len(sample_M)))
-    table.add_row(f"label (beta = {settings['beta']:g})", *cells(row["label"]), style="bold")
+    temperature = f", T = {settings['temperature']:g}" if of_rewards else ""
+    table.add_row(f"label (beta = {settings['beta']:g}{temperature})", *cells(row["label"]), style="bold")
     console.print(table)
     preference = "" if row["has_preference"] else "; all experts earn the same, so it is not learned from"
     console.print(f"entropy of the sample label: {entropy:.2f} of log M{preference}", highlight=False)

@@ -45,7 +45,7 @@ def service(config: RunConfig, router: str | None, console: Console) -> Iterator
 
     from serve_app.app import build_app
     from serve_app.args import ServeArgs, router_of_run
-    from zooter_ray.pipeline import connected
+    from zooter_ray.cluster import connected
     from zooter_ray.preparing import prepare_serving
 
     prepare_serving(config, console)

@@ -12,7 +12,7 @@ class EvaluationConfig(Config):
 
     draws: int = Field(10_000, ge=100, description="bootstrap draws behind every interval")
     confidence: float = Field(0.95, gt=0, lt=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     rank_against: Literal["experts", "all"] = Field(
         "experts", description="whom a method is ranked against for MTR and uplift: the single experts, or everyone"
     )

@@ -43,7 +43,7 @@ class LabelingConfig(Config):
         False, description="divide an outcomes file's rewards by how far the experts of a query are apart in its source"
     )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows held out to pick an epoch")
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _one_reward_or_a_mean(self) -> Self:

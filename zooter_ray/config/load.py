@@ -32,8 +32,9 @@ def load_distill_config(path: str | Path | None, overrides: Iterable[str] = ()) 
     values = read_yaml(path)
     if "queries" not in values:
         return validate(DistillConfig, apply_overrides(values, overrides), str(path))
-    run = load_config(path).model_dump(mode="json", include=set(DistillConfig.model_fields))
-    run["labeling"] |= dict.fromkeys(("reward_model", "reward_weights", "tagger"))
+    # What the file leaves unsaid stays so: a default may hang on what is overridden.
+    run = load_config(path).model_dump(mode="json", include=set(DistillConfig.model_fields), exclude_unset=True)
+    run["labeling"] = run.get("labeling", {}) | dict.fromkeys(("reward_model", "reward_weights", "tagger"))
     return validate(DistillConfig, apply_overrides(run, overrides), str(path))
 
 

@@ -162,7 +162,7 @@ class QueriesConfig(Config):
     limit: int | None = Field(None, ge=1, description="queries drawn in all, after `per_tag`")
     eval_share: float = Field(0.0, ge=0, lt=1, description="share held out where a source has no split of its own")
     rows_per_file: int = Field(4096, ge=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _column_tagger_needs_a_column(self) -> Self:

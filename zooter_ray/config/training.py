@@ -84,7 +84,7 @@ class TrainingConfig(Config):
         description="frozen encoder behind the nearest-neighbour baseline, whose embeddings of the training queries "
         "are left in the router directory; null: no such baseline",
     )
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     max_failures: int = Field(3, ge=0, description="worker failures that are survived from the last checkpoint")
     token_env: str | None = None
     resources: StageResources = Field(default_factory=StageResources)

@@ -150,10 +150,10 @@ class TuneConfig(DistillConfig):
         Raises:
             ConfigError: for a value that the setting does not take, alone or beside the others.
         """
-        values = self.model_dump(mode="json", include=set(DistillConfig.model_fields))
+        values = self.model_dump(mode="json", include=set(DistillConfig.model_fields), exclude_unset=True)
         for name, value in point.items():
             section, key = name.split(".", 1)
-            values[section][key] = value
+            values.setdefault(section, {})[key] = value
         return validate(DistillConfig, values, "tuning.space")
 
     def points(self) -> list[dict[str, Any]]:
@@ -165,8 +165,8 @@ class TuneConfig(DistillConfig):
         found: dict[str, dict[str, Any]] = {}
         repeats = 0
         for drawn in self._draws():
-            config = self.at(drawn)
-            point = {name: getattr(getattr(config, name.split(".")[0]), name.split(".")[1]) for name in drawn}
+            taken = self.at(drawn).model_dump(mode="json")
+            point = {name: taken[name.split(".")[0]][name.split(".")[1]] for name in drawn}
             repeats = repeats + 1 if repr(point) in found else 0
             if repeats and self.tuning.search == "grid":
                 raise ConfigError(f"tuning.space: the grid holds {_shown(point)} twice")

@@ -72,7 +72,8 @@ def read_card(directory: str | Path) -> RouterCard:
         card = RouterCard(**known)
     except TypeError as error:
         raise ArtifactError(f"{root / ZOOTER_JSON} lacks a key: {error}") from None
-    labels = _read_json(root / "config.json").get("id2label", {})
+    # transformers leaves out names that are those of its default: two classes, LABEL_0 and LABEL_1.
+    labels = _read_json(root / "config.json").get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
     if [labels[key] for key in sorted(labels, key=int)] != card.experts:
         raise ArtifactError(f"{directory}: config.json and {ZOOTER_JSON} name different experts")
     return card

@@ -29,6 +29,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": kl, "reverse_kl":
 
 
 def mean_loss(loss: str, logits_QM: np.ndarray, label_QM: np.ndarray, weight_Q: np.ndarray) -> float:
-    """Weighted mean of a loss over rows."""
-    loss_Q = LOSSES[loss](torch.from_numpy(logits_QM), torch.from_numpy(label_QM.astype(logits_QM.dtype)))
+    """Weighted mean of a loss over rows, in single precision, as it is trained with."""
+    loss_Q = LOSSES[loss](torch.from_numpy(logits_QM).float(), torch.from_numpy(label_QM).float())
     return float(np.average(loss_Q.numpy(), weights=weight_Q))

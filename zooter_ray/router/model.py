@@ -142,6 +142,8 @@ def _from_backbone(config: TrainingConfig, experts: Sequence[str]) -> Any:
     )
     if config.layers is not None:
         settings.num_hidden_layers = min(config.layers, settings.num_hidden_layers)
+        if getattr(settings, "layer_types", None):  # of ModernBERT, say: one for each layer
+            settings.layer_types = settings.layer_types[: settings.num_hidden_layers]
     if config.pooling == "mean":
         dropout = getattr(settings, "hidden_dropout_prob", 0.0)
         settings.router_head = {"hidden": config.hidden, "dropout": dropout}

@@ -19,7 +19,7 @@ from rich.console import Console
 from zooter_ray.artifacts import Unit, commit, is_complete, make_unit, write_manifest, write_table
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import DataError
-from zooter_ray.labels import label_table
+from zooter_ray.labels import for_sources, label_table
 from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, values
 from zooter_ray.progress import track
 from zooter_ray.stages.labeling import joining, smoothing
@@ -99,7 +99,7 @@ def run_on_outcomes(
     outcomes = read_outcomes(outcomes_path)
     if "train" not in outcomes.splits:
         raise DataError(f"{outcomes_path}: the `split` of every row is eval, so there is nothing to learn from")
-    config = for_sources(config, outcomes)
+    config = for_sources(config, outcomes.sources)
     if config.prefer_metrics:
         outcomes = replace(outcomes, rewards_QM=values(outcomes))
     sink = pa.BufferOutputStream()
@@ -124,14 +124,9 @@ def run_on_outcomes(
 def tag_file(outcomes_path: str, config: LabelingConfig, console: Console) -> None:
     """Give the queries of an outcomes file (Parquet) that nothing smooths their tags, once for all labels of them."""
     outcomes = read_outcomes(outcomes_path)
-    tagged = with_tags(outcomes, for_sources(config, outcomes), console)
+    tagged = with_tags(outcomes, for_sources(config, outcomes.sources), console)
     if tagged is not outcomes:
         write_table(outcomes_path, outcomes_table(tagged))
-
-
-def for_sources(config: LabelingConfig, outcomes: Outcomes) -> LabelingConfig:
-    """The settings for these outcomes: a source that all rows share says nothing of a row, and is no tag."""
-    return config if len(set(outcomes.sources)) > 1 else config.model_copy(update={"source_as_tag": False})
 
 
 def _commit(table: pa.Table, labels: Unit, rows_per_file: int = 8192) -> Iterator[int]:

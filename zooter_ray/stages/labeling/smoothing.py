@@ -29,7 +29,7 @@ from zooter_ray.artifacts import (
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.errors import StageError
 from zooter_ray.evaluation.agreement import add_sums, supervision_sums
-from zooter_ray.labels import labelled, soft_labels, training_partials
+from zooter_ray.labels import for_sources, labelled, soft_labels, training_partials
 from zooter_ray.moments import Moments
 from zooter_ray.outcomes import Outcomes, outcomes_table
 from zooter_ray.progress import track
@@ -60,6 +60,7 @@ def run(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, labe
         return
     remove(labels)
     rows = _retagged(rows_of([known], OUTCOMES), tags).materialize()
+    config = for_sources(config, rows.unique("source") if config.source_as_tag else ())
     over = _moments(rows, pool, config)
     partials = rows.map_batches(_partials, fn_args=(pool, config, over), **WHOLE)
     tag_file = posixpath.join(labels.path, TAG_LABELS_FILE)

@@ -3,6 +3,8 @@
 import hashlib
 import posixpath
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,10 +41,18 @@ class Pool:
 
 
 def unit(tokens: pa.Table, config: TrainingConfig, stage: str, directory: str) -> Unit:
-    """The unit of these rows' features, whatever is learned from them."""
+    """The unit of these rows' features, whatever is learned from them; of an encoder whose files changed, another."""
     ids = tokens["token_ids"].combine_chunks()
     read = hashlib.sha256(ids.offsets.to_numpy().tobytes() + ids.flatten().to_numpy().tobytes()).hexdigest()
-    return make_unit(directory, stage, "features", {**{name: getattr(config, name) for name in READ_BY}, "read": read})
+    settings = {**{name: getattr(config, name) for name in READ_BY}, "read": read, "files": _files(config.backbone)}
+    return make_unit(directory, stage, "features", settings)
+
+
+def _files(backbone: str) -> list[list[Any]]:
+    """Names, sizes and times of the files of an encoder in a directory; a package or a hub's name stands for itself."""
+    path = Path(absolute_source(backbone))
+    found = [(file.name, file.stat()) for file in sorted(path.glob("*"))] if path.is_absolute() else []
+    return [[name, about.st_size, about.st_mtime_ns] for name, about in found]
 
 
 def with_features(

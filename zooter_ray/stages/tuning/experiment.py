@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 
 from zooter_ray.artifacts import absolute, read_json, write_bytes, write_json
 from zooter_ray.config import DistillConfig
+from zooter_ray.config.queries import ClustersTagger
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, DataError
 from zooter_ray.labels import with_validation
 from zooter_ray.outcomes import outcomes_table, read_outcomes
+from zooter_ray.package_models import absolute_source
 
 TUNING_JSON = "tuning.json"
 OUTCOMES_FILE = "outcomes.parquet"
@@ -98,7 +100,18 @@ def _trials(config: TuneConfig, directory: Path) -> Iterator[Trial]:
         for position, seed in enumerate(seeds):
             number = index * len(seeds) + position
             settings = config.at({**point, "training.seed": seed, "training.embedder": None})
-            yield Trial(number, index, point, seed, settings, str(directory / "trials" / f"{number:04}"))
+            trial = str(directory / "trials" / f"{number:04}")
+            yield Trial(number, index, point, seed, from_anywhere(settings), trial)
+
+
+def from_anywhere(config: DistillConfig) -> DistillConfig:
+    """The same settings with absolute paths of models, since Ray Tune gives every trial a directory of its own."""
+    training = config.training.model_copy(update={"backbone": absolute_source(config.training.backbone)})
+    tagger = config.labeling.tagger
+    if isinstance(tagger, ClustersTagger):
+        tagger = tagger.model_copy(update={"embedder": absolute_source(tagger.embedder)})
+    labeling = config.labeling.model_copy(update={"tagger": tagger})
+    return config.model_copy(update={"training": training, "labeling": labeling})
 
 
 def _check_splits(splits: list[str], path: str) -> None:

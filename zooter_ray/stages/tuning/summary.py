@@ -16,8 +16,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from zooter_ray.artifacts import MANIFEST, write_bytes, write_json
+from zooter_ray.artifacts import MANIFEST, moved, write_bytes, write_json
 from zooter_ray.config import dump_config
+from zooter_ray.errors import ArtifactError
 from zooter_ray.evaluation.rendering.plots import picture
 from zooter_ray.stages.tuning.experiment import Experiment, Trial
 from zooter_ray.stages.tuning.plot import metric_by_setting
@@ -40,7 +41,7 @@ def conclude(experiment: Experiment, failed: Mapping[int, str], console: Console
     write_bytes(str(experiment.directory / "best.yaml"), settings.encode())
     figure = metric_by_setting(points, experiment.config, known)
     write_bytes(str(experiment.directory / "trials.png"), picture(figure, "png"))
-    keep_router(experiment, results[best.number]["router"])
+    keep_router(experiment, moved(results[best.number]["router"], best.directory))
     show(experiment, points, failed, known, console)
 
 
@@ -77,6 +78,8 @@ def keep_router(experiment: Experiment, router: str) -> None:
             shutil.rmtree(target)
         Path(router).rename(target)
         (target / MANIFEST).unlink()
+    elif not target.exists():
+        raise ArtifactError(f"the best router is neither {router} nor {target}; remove its trial to train it again")
     for trial in experiment.trials:
         remove_work(trial)
     shutil.rmtree(experiment.shared, ignore_errors=True)
