@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from zooter_ray.artifacts import write_bytes
 from zooter_ray.errors import DataError
 from zooter_ray.outcomes import Outcomes, of_split, outcomes_table, read_outcomes
+from zooter_ray.pipeline import rankings_of
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -270,6 +271,35 @@ def test_half_a_surrogate_pair_is_no_text(tmp_path: Path, key: str, value: objec
     changed.pop("metrics", None)
     changed.pop("costs", None)
     assert refused(tmp_path, [changed]) == f"o.jsonl:1: `{key}` holds half a surrogate pair, which is no text"
+
+
+def test_rankings_are_rewards_of_the_same_reward_models_in_every_row(tmp_path: Path) -> None:
+    good = {"ultrarm": {"llama": 1, "vicuna": 2}}
+    path = write(tmp_path / "good.jsonl", [row(rankings=good), row(query_id="b", rankings=good)])
+    np.testing.assert_array_equal(read_outcomes(path).rankings["ultrarm"], [[1, 2], [1, 2]])
+    assert refused(tmp_path, [row(rankings=good), row(query_id="b")]) == (
+        "o.jsonl:2: `rankings` must name the same reward models in every row"
+    )
+    assert refused(tmp_path, [row(rankings={"ultrarm": {"llama": 1}})]) == (
+        "o.jsonl:1: the reward by 'ultrarm' of expert 'vicuna' is missing"
+    )
+    assert refused(tmp_path, [row(rankings=[1])]).startswith("o.jsonl:1: `rankings` must be an object")
+
+
+def test_experts_are_named_by_texts(tmp_path: Path) -> None:
+    rewards = pa.array([[(1, 0.5), (2, 0.7)]], pa.map_(pa.int32(), pa.float64()))
+    table = pa.table({"query_id": ["a"], "query": ["Hi."], "rewards": rewards})
+    pq.write_table(table, tmp_path / "o.parquet")
+    with pytest.raises(DataError, match="`rewards` must be an object that maps each expert to a number"):
+        read_outcomes(str(tmp_path / "o.parquet"))
+
+
+def test_what_responses_are_ranked_by_is_named(tmp_path: Path) -> None:
+    grades = row(metrics={"llama": 1, "vicuna": 2})
+    assert rankings_of(read_outcomes(write(tmp_path / "o.jsonl", [grades]))) == ("the metrics themselves", {})
+    assert rankings_of(read_outcomes(write(tmp_path / "o.jsonl", [row()]))) == ("rewards", {})
+    apart = read_outcomes(write(tmp_path / "o.jsonl", [row(metrics={"llama": 0, "vicuna": 2})]))
+    assert list(rankings_of(apart)[1]) == ["rewards"]
 
 
 def test_one_expert_alone_is_nothing_to_route_to(tmp_path: Path) -> None:

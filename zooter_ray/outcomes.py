@@ -1,8 +1,8 @@
 """Read and check an outcomes file: what is known of each query over all experts.
 
 JSON Lines (optionally .gz) or Parquet, one row per query: `query_id`, `query`, `rewards` {expert: number}, and
-optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval), and
-`responses` {expert: text}, which the report shows.
+optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval),
+`responses` {expert: text}, which the report shows, and `rankings` {reward model: {expert: number}}, which it ranks by.
 """
 
 import math
@@ -34,6 +34,7 @@ class Outcomes:
     costs_QM: np.ndarray | None
     is_split: bool = False  # whether the rows say which split they are of
     responses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # query id -> expert -> text
+    rankings: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M) by reward model
 
     def in_order(self, experts: Sequence[str]) -> "Outcomes":
         """The same outcomes with their columns in the order of `experts`, which must be the same pool."""
@@ -44,6 +45,7 @@ class Outcomes:
             rewards_QM=self.rewards_QM[:, index],
             metrics_QM=None if self.metrics_QM is None else self.metrics_QM[:, index],
             costs_QM=None if self.costs_QM is None else self.costs_QM[:, index],
+            rankings={name: rewards_QM[:, index] for name, rewards_QM in self.rankings.items()},
         )
 
     def rows(self, keep: np.ndarray) -> "Outcomes":
@@ -59,6 +61,7 @@ class Outcomes:
             rewards_QM=self.rewards_QM[index],
             metrics_QM=None if self.metrics_QM is None else self.metrics_QM[index],
             costs_QM=None if self.costs_QM is None else self.costs_QM[index],
+            rankings={name: rewards_QM[index] for name, rewards_QM in self.rankings.items()},
         )
 
 
@@ -135,6 +138,11 @@ def _check_row(where: str, row: dict[str, Any], pool: Sequence[str], named_by: s
     for key in ("rewards", "metrics", "costs"):
         if key == "rewards" or row.get(key) is not None:
             _check_numbers(where, key, _mapping((where, row), key), pool, named_by)
+    rankings = row.get("rankings") or {}
+    if not (isinstance(rankings, Mapping) and all(isinstance(name, str) for name in rankings)):
+        raise DataError(f"{where}: `rankings` must be an object that maps reward models to objects of rewards")
+    for name in rankings:
+        _check_numbers(where, f"reward by {name!r}", _mapping((where, dict(rankings)), name), pool, named_by)
     responses = row.get("responses") or {}
     if not (isinstance(responses, Mapping) and all(isinstance(text, str) for text in responses.values())):
         raise DataError(f"{where}: `responses` must be an object that maps experts to texts")
@@ -177,6 +185,7 @@ def _assemble(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> Outcom
         costs_QM=_optional_matrix(rows, "costs", pool),
         is_split=any(row.get("split") is not None for _, row in rows),
         responses={row["query_id"]: row["responses"] for _, row in rows if row.get("responses")},
+        rankings=_rankings(rows, pool),
     )
 
 
@@ -192,6 +201,15 @@ def _optional_matrix(rows: list[tuple[str, dict[str, Any]]], key: str, pool: lis
     if not all(have):
         raise DataError(f"{rows[have.index(False)][0]}: `{key}` is missing here but given in other rows")
     return _matrix(rows, key, pool)
+
+
+def _rankings(rows: list[tuple[str, dict[str, Any]]], pool: list[str]) -> dict[str, np.ndarray]:
+    """Rewards (Q, M) of the reward models that all rows name."""
+    first = rows[0][1].get("rankings") or {}
+    for where, row in rows:
+        if (row.get("rankings") or {}).keys() != first.keys():
+            raise DataError(f"{where}: `rankings` must name the same reward models in every row")
+    return {name: _matrix([(where, row["rankings"]) for where, row in rows], name, pool) for name in first}
 
 
 def outcomes_table(outcomes: Outcomes) -> pa.Table:

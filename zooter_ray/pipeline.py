@@ -257,11 +257,19 @@ def evaluate(
         )
     base = predictor.card.same_weights
     shown = {expert: marked_name(expert, base.get(expert)) for expert in predictor.experts}
-    # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
-    apart = held_out.metrics_QM is not None and bool((held_out.metrics_QM != held_out.rewards_QM).any())
-    ranked = {"rewards": held_out.rewards_QM} if apart else {}
-    named = "rewards" if apart or held_out.metrics_QM is None else "the metrics themselves"
+    named, ranked = rankings_of(held_out)
     evaluation.evaluate(config, predictor, held_out, learned, shown, ranked, {}, output, console, named)
+
+
+def rankings_of(outcomes: Outcomes) -> tuple[str, Mapping[str, np.ndarray]]:
+    """Whose rewards the outcomes hold, and the rewards (Q, M) by which responses are ranked, by name."""
+    if outcomes.rankings:
+        return next(iter(outcomes.rankings)), outcomes.rankings
+    if outcomes.metrics_QM is None:
+        return "rewards", {}
+    # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
+    apart = bool((outcomes.metrics_QM != outcomes.rewards_QM).any())
+    return ("rewards", {"rewards": outcomes.rewards_QM}) if apart else ("the metrics themselves", {})
 
 
 def benchmark(config: BenchmarksConfig, console: Console) -> str:
@@ -274,7 +282,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
     write_bytes(posixpath.join(run_dir, "benchmarks.yaml"), dump_config(config).encode())
     os.environ.update(config.ray.env_vars)
     prepare_benchmarks(config, console)
-    asks_nobody = not config.answered and config.reward_model is None
+    asks_nobody = not config.answered and not config.reward_models
     with alone_in(run_dir), nullcontext() if asks_nobody else connected(config.ray):
         unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)

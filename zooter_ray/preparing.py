@@ -35,11 +35,11 @@ def prepare_serving(config: RunConfig, console: Console) -> None:
 
 
 def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
-    """Find the models of experts, judge and reward model; see prepare_models."""
+    """Find the models of experts, judge and reward models; see prepare_models."""
     pool = config.generation if config.answered else None
-    others = [one for one in (config.judge if config.judged else None, config.reward_model) if one is not None]
+    others = [*([config.judge] if config.judged and config.judge else []), *config.reward_models]
     users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
-    check_secrets([*users, config.reward_model], "the reward model")
+    check_secrets([*users, *config.reward_models], "the reward model")
     prepare({**(_expert_sources(pool) if pool else {}), **{one.id: source_of(one) for one in others}}, console)
 
 

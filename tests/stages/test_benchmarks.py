@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -232,6 +233,19 @@ def test_a_reward_models_rewards_stand_beside_the_grades(tmp_path: Path, endpoin
     rows = [row for _, row in read_rows(found)]
     assert [row["metrics"] for row in rows] == [{"remote": 1.0, "lost": 0.5}, {"remote": 1.0, "lost": 0.0}]
     assert [row["rewards"] for row in rows] == [{"remote": 8.0, "lost": 3.0}] * 2
+
+
+def test_several_reward_models_rank_the_answers_each_under_its_name(
+    tmp_path: Path, endpoint: Endpoint, console: Console
+) -> None:
+    engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
+    rater = {"id": "rater", "kind": "generative", "engine": engine, "prompt": "Rate {query} {response}"}
+    raters = [rater, rater | {"id": "other", "prompt": "Rate again {query} {response}"}]
+    found = read_outcomes(pipeline.benchmark(annotated(tmp_path, [0.5, 0.0], reward_models=raters), console))
+    named, rankings = pipeline.rankings_of(found)
+    assert (named, list(rankings)) == ("rater", ["rater", "other"])
+    np.testing.assert_array_equal(rankings["rater"], found.rewards_QM)
+    np.testing.assert_array_equal(found.in_order(found.experts[::-1]).rankings["other"], rankings["other"][:, ::-1])
 
 
 def test_without_any_row_the_first_reason_is_told(tmp_path: Path, console: Console) -> None:

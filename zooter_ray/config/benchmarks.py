@@ -1,7 +1,7 @@
 """Settings of the benchmarks: the paper's 26 subsets, who answers them, and who judges."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -126,9 +126,27 @@ class BenchmarksConfig(Config):
     )
     judge: JudgeConfig | None = None
     grading: ReferenceReward = Field(default_factory=ReferenceReward, description="limits of HumanEval's unit tests")
-    reward_model: RewardModel | None = Field(
-        None, description="whose rewards stand in the outcomes beside the grades; null: the grades are the rewards"
+    reward_models: list[RewardModel] = Field(
+        default_factory=list,
+        description="they rank the answers in the report, as in the paper's Table 1; the rewards of the first are "
+        "those of the outcomes; without any the grades are",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "reward_model" in values:
+            values = {**values}
+            model = values.pop("reward_model")
+            return {"reward_models": [] if model is None else [model], **values}
+        return values
+
+    @model_validator(mode="after")
+    def _reward_models_have_names(self) -> Self:
+        ids = [model.id for model in self.reward_models]
+        if doubled := next((name for name in ids if ids.count(name) > 1), None):
+            raise ValueError(f"reward_models: {doubled} is there twice")
+        return self
 
     @model_validator(mode="after")
     def _each_benchmark_once(self) -> Self:

@@ -5,13 +5,13 @@ as leaderboards count it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
 
 NO_SUBSET = "the published file counts it for no subset"
-NO_REWARD = "there is a grade, but no reward"
+NO_REWARD = "there is a grade, but no reward of {model}"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Grade:
     reason: str = ""
     response: str = ""
     tokens: int | None = None  # generated; None: not known
-    reward: float | None = None  # of a reward model, if one is asked
+    rewards: Mapping[str, float | None] = field(default_factory=dict)  # by reward model, of those that are asked
 
 
 Grades = Mapping[str, Mapping[str, Grade]]  # by expert and query id
@@ -39,26 +39,30 @@ class SubsetResult:
     missing: int
 
 
-def outcome_rows(queries: Iterable[BenchmarkQuery], grades: Grades, rewarded: bool = False) -> Iterator[dict[str, Any]]:
+def outcome_rows(queries: Iterable[BenchmarkQuery], grades: Grades) -> Iterator[dict[str, Any]]:
     """A row per query and subset, where every expert has a grade; a query of several subsets has an id for each.
 
     Args:
         queries: of one benchmark.
-        grades: of every expert on every query that has a subset.
-        rewarded: whether the rewards are those of a reward model; else the grades are.
+        grades: of every expert on every query that has a subset. Where reward models were asked, the rewards are those
+            of the first, else the grades.
     """
     for query in queries:
         theirs = {expert: found[query.query_id] for expert, found in grades.items()} if query.sources else {}
-        if any(_missing(grade, rewarded) for grade in theirs.values()):
+        if any(map(_missing, theirs.values())):
             continue
         values = {expert: grade.value for expert, grade in theirs.items()}
+        names = next(iter(theirs.values())).rewards if theirs else ()
+        rankings = {name: {expert: grade.rewards[name] for expert, grade in theirs.items()} for name in names}
         row = {
             "query": query.query,
-            "rewards": {expert: grade.reward for expert, grade in theirs.items()} if rewarded else values,
+            "rewards": next(iter(rankings.values()), values),
             "metrics": values,
             "split": "eval",
             "responses": {expert: grade.response for expert, grade in theirs.items()},
         }
+        if rankings:
+            row["rankings"] = rankings
         if all(grade.tokens is not None for grade in theirs.values()):
             row["costs"] = {expert: grade.tokens for expert, grade in theirs.items()}
         for source in query.sources:
@@ -70,9 +74,7 @@ def outcome_id(query: BenchmarkQuery, source: str) -> str:
     return query.query_id if len(query.sources) == 1 else f"{query.query_id}/{source.partition('/')[2]}"
 
 
-def rejected_rows(
-    queries: Iterable[BenchmarkQuery], grades: Grades, rewarded: bool = False
-) -> Iterator[dict[str, Any]]:
+def rejected_rows(queries: Iterable[BenchmarkQuery], grades: Grades) -> Iterator[dict[str, Any]]:
     """Rows of schemas.REJECTED: a query without a subset, and each expert without a grade on a query."""
     for query in queries:
         row = {"query_id": query.query_id, "sample": 0, "detail": None}
@@ -80,15 +82,16 @@ def rejected_rows(
             yield {**row, "expert": None, "reason": NO_SUBSET}
             continue
         for expert, found in grades.items():
-            if reason := _missing(found[query.query_id], rewarded):
+            if reason := _missing(found[query.query_id]):
                 yield {**row, "expert": expert, "reason": reason}
 
 
-def _missing(grade: Grade, rewarded: bool) -> str:
+def _missing(grade: Grade) -> str:
     """Why a grade makes no outcome; empty if it does."""
     if grade.value is None:
         return grade.reason
-    return NO_REWARD if rewarded and grade.reward is None else ""
+    lacking = next((name for name, reward in grade.rewards.items() if reward is None), None)
+    return "" if lacking is None else NO_REWARD.format(model=lacking)
 
 
 def subset_results(queries: Sequence[BenchmarkQuery], grades: Grades) -> list[SubsetResult]:

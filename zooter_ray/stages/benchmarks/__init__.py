@@ -33,7 +33,7 @@ def run(config: BenchmarksConfig, run_dir: str, console: Console, generate: Gene
         run_dir: where the run lives.
         console: where progress and the means are shown.
         generate: the generation stage, for experts and judge alike.
-        score: the scoring stage, for checks against references and for the reward model.
+        score: the scoring stage, for checks against references and for reward models.
 
     Raises:
         DataError: naming the file and the row that cannot be used.
@@ -44,8 +44,8 @@ def run(config: BenchmarksConfig, run_dir: str, console: Console, generate: Gene
     grades = _published(config, queries, answers, run_dir)
     grades |= grading.by_reference(config, queries, answers, run_dir, console, score)
     grades |= _judged(config, queries, answers, run_dir, console, generate)
-    if config.reward_model is not None:
-        grades = grading.with_rewards(config.reward_model, grades, answers, run_dir, console, score)
+    for model in config.reward_models:
+        grades = grading.with_rewards(model, grades, answers, run_dir, console, score)
     return writing.write(config, queries, grades, run_dir, console)
 
 
@@ -62,13 +62,13 @@ def _answers(
 def _published(
     config: BenchmarksConfig, queries: Mapping[str, list[BenchmarkQuery]], answers: dict[str, Answers], run_dir: str
 ) -> dict[str, Grades]:
-    """Published grades; their answers join the others where a reward model is to see them."""
+    """Published grades; their answers join the others where reward models are to see them."""
     found: dict[str, Grades] = {}
     for benchmark in config.benchmarks:
         if isinstance(benchmark, Annotations):
             theirs = queries[benchmark.kind]
             found[benchmark.kind] = grades = published_grades(benchmark, theirs)
-            if config.reward_model is not None:
+            if config.reward_models:
                 answers |= {
                     key_of(expert, benchmark.kind): Answers([grading.published_unit(run_dir, expert, theirs, known)])
                     for expert, known in grades.items()

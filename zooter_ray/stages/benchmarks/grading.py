@@ -1,4 +1,4 @@
-"""Grades of answers: by checks against references, or by the judge's verdicts. And the rewards of a reward model."""
+"""Grades of answers: by checks against references, or by the judge's verdicts. And the rewards of reward models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -84,13 +84,17 @@ def with_rewards(
     units: dict[str, Unit] = {}
     for group in groups:
         units |= score(config, {key: answers[key].units[0] for key in group}, run_dir, console)[model.id]
-    return {kind: {e: _rewarded(units[key_of(e, kind)], g) for e, g in found.items()} for kind, found in grades.items()}
-
-
-def _rewarded(unit: Unit, grades: Mapping[str, Grade]) -> dict[str, Grade]:
-    rows, _ = read_unit(unit, REWARDS, ["reward"])
     return {
-        query_id: replace(grade, reward=rows[query_id]["reward"] if query_id in rows else None)
+        kind: {expert: _rewarded(model.id, units[key_of(expert, kind)], theirs) for expert, theirs in found.items()}
+        for kind, found in grades.items()
+    }
+
+
+def _rewarded(model: str, unit: Unit, grades: Mapping[str, Grade]) -> dict[str, Grade]:
+    rows, _ = read_unit(unit, REWARDS, ["reward"])
+    known = {query_id: row["reward"] for query_id, row in rows.items()}
+    return {
+        query_id: replace(grade, rewards={**grade.rewards, model: known.get(query_id)})
         for query_id, grade in grades.items()
     }
 

@@ -31,9 +31,8 @@ def write(
     Raises:
         StageError: if no query has a grade of every expert.
     """
-    rewarded = config.reward_model is not None
-    rows = [row for kind, theirs in queries.items() for row in outcome_rows(theirs, grades[kind], rewarded)]
-    rejected = [row for kind, theirs in queries.items() for row in rejected_rows(theirs, grades[kind], rewarded)]
+    rows = [row for kind, theirs in queries.items() for row in outcome_rows(theirs, grades[kind])]
+    rejected = [row for kind, theirs in queries.items() for row in rejected_rows(theirs, grades[kind])]
     if not rows:
         raise StageError(f"no query has a grade of every expert; the first reason: {rejected[0]['reason']}")
     results = [result for kind, theirs in queries.items() for result in subset_results(theirs, grades[kind])]
