@@ -9,6 +9,7 @@ from zooter_ray.config.base import Config, is_safe_id
 from zooter_ray.config.generation import Decoding, Engine, VllmEngine
 from zooter_ray.config.resources import StageResources
 
+GRADING_VERSION = 2  # of zooter_ray.grading; raised where the same response may get another grade
 LLAMA_2_TEMPLATE = "{{ bos_token }}[INST] {% for message in messages %}{{ message.content }}{% endfor %} [/INST]"
 
 
@@ -21,6 +22,10 @@ class ReferenceReward(Config):
     wall_seconds: float = Field(5.0, gt=0, description="time limit of a query's unit tests")
     memory_mb: int = Field(512, ge=64, description="memory limit of a query's unit tests")
     resources: StageResources = Field(default_factory=StageResources)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, and how responses are read: a later version that reads them otherwise grades them anew."""
+        return {**super().identity(), "grading": GRADING_VERSION}
 
 
 class SequenceClassificationReward(Config):
