@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,12 +100,10 @@ class Attempts:
             logger.warning("expert %s: %s", expert, type(error).__name__)
             found = DOWN
         except asyncio.CancelledError:  # the client is gone
-            first.cancel()
-            items.cancel()
+            _end(first, items)
             raise
         if isinstance(found, Refusal):
-            first.cancel()
-            items.cancel()
+            _end(first, items)
             return found
         return found, items
 
@@ -124,6 +123,13 @@ class Attempts:
         return Refusal(503, "the expert is too slow", try_next=True, reason="slow")
 
 
+def _end(first: "asyncio.Future[Any]", items: DeploymentResponseGenerator[Any]) -> None:
+    """Cancel what an expert was asked; where it was refused, Serve may tell the refusal once more."""
+    first.cancel()
+    with suppress(*GONE):
+        items.cancel()
+
+
 async def stream(answer: Answer, deadline: float) -> AsyncIterator[bytes]:
     """The answer's bytes. What goes wrong now comes too late for another expert: it ends the stream with an error."""
     try:
@@ -137,4 +143,5 @@ async def stream(answer: Answer, deadline: float) -> AsyncIterator[bytes]:
         logger.warning("expert %s was lost after its first byte: %s", answer.expert, type(error).__name__)
         yield error_event(502, "the expert failed while it was answering", "expert_failed")
     finally:
-        answer.rest.cancel()
+        with suppress(*GONE):
+            answer.rest.cancel()

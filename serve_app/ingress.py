@@ -129,7 +129,12 @@ class Ingress:
         return JSONResponse({"ready": ready, "router": router, "experts": experts}, 200 if ready else 503)
 
     async def _body(self, request: Request) -> bytes:
-        return await read_body(request.stream(), request.headers.get("content-length"), self.serving.max_body_bytes)
+        declared, limit = request.headers.get("content-length"), self.serving.max_body_bytes
+        try:
+            async with asyncio.timeout(self.serving.body_timeout_s):
+                return await read_body(request.stream(), declared, limit)
+        except TimeoutError:
+            raise ApiError(408, "the request body took too long to arrive", "timeout") from None
 
     def _model(self, name: str) -> dict[str, Any]:
         described = "routed to the expert that the router chooses" if name == ROUTED else self.shown[name]

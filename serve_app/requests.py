@@ -1,6 +1,7 @@
 """What clients may ask: the fields of OpenAI's API that experts understand. Everything else is refused by name."""
 
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any, Literal, TypeVar
 
@@ -154,7 +155,8 @@ def parse(model: type[R], body: bytes) -> R:
         ApiError: 400 that names the field.
     """
     try:
-        content = json.loads(body, parse_constant=_no_constant)
+        content = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair has no encoding
         return model.model_validate(content)
     except ValidationError as error:
         raise _field_error(error) from None
@@ -164,6 +166,12 @@ def parse(model: type[R], body: bytes) -> R:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError(f"{digits} is no number that a float can hold")
+    return number
 
 
 def _field_error(error: ValidationError) -> ApiError:

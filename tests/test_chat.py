@@ -11,7 +11,16 @@ import jinja2
 import pytest
 
 from tests.tiny_models import decoder_tokenizer
-from zooter_ray.chat import OpenAIChat, Response, fit_prompt, messages_of, render, sampling_params
+from zooter_ray.chat import (
+    OpenAIChat,
+    Response,
+    fit_prompt,
+    fold_system,
+    messages_of,
+    render,
+    sampling_params,
+    with_decoding,
+)
 from zooter_ray.config.generation import Decoding, DummyEngine, ExpertConfig, HttpEngine
 
 TEMPLATE = (
@@ -52,6 +61,16 @@ def test_a_history_goes_before_the_query_and_behind_the_system_prompt() -> None:
         *history,
         {"role": "user", "content": "Bye."},
     ]
+
+
+def test_system_texts_go_to_the_user_turn_that_follows_them_in_their_order() -> None:
+    system, user = ({"role": role, "content": role[0]} for role in ("system", "user"))
+    assistant = {"role": "assistant", "content": "a"}
+    assert fold_system([system, {**system, "content": "t"}, user, assistant, system, user]) == [
+        {"role": "user", "content": "s\n\nt\n\nu"}, assistant, {"role": "user", "content": "s\n\nu"},
+    ]  # fmt: skip
+    assert fold_system([user, system]) == [user, {"role": "user", "content": "s"}]
+    assert fold_system([user, assistant]) == [user, assistant]
 
 
 def test_rendering_ends_where_the_answer_begins(tokenizer: Any) -> None:
@@ -203,7 +222,7 @@ def base_url() -> Iterator[str]:
     server.server_close()
 
 
-def completion(content: str | None, finish_reason: str = "stop") -> dict[str, Any]:
+def completion(content: Any, finish_reason: str = "stop") -> dict[str, Any]:
     return {
         "id": "1",
         "object": "chat.completion",
@@ -261,9 +280,54 @@ def test_a_server_that_stays_broken_becomes_a_response_with_an_error(base_url: s
     assert response.error.startswith(f"{base_url}: InternalServerError")
 
 
-@pytest.mark.parametrize("reply", [completion(None), {**completion("x"), "choices": []}])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        completion(None),
+        {**completion("x"), "choices": []},
+        completion([{"type": "text", "text": "x"}]),  # as some endpoints do
+    ],
+)
 def test_a_reply_without_text_becomes_a_response_with_an_error(base_url: str, reply: dict[str, Any]) -> None:
     assert ask(base_url, (200, reply)).error == f"{base_url}: the reply holds no text"
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        ({**completion("Hi."), "usage": {}}, ("Hi.", 0, 0)),
+        ({**completion("Hi."), "usage": {"prompt_tokens": None, "completion_tokens": 3}}, ("Hi.", 0, 3)),
+        ({**completion("Hi."), "usage": None}, ("Hi.", 0, 0)),
+        (completion("Cut \ud83d"), ("Cut ?", 5, 3)),
+    ],
+)
+def test_odd_replies_become_responses_that_can_be_written(
+    base_url: str, reply: dict[str, Any], found: tuple[str, int, int]
+) -> None:
+    response = ask(base_url, (200, reply))
+    assert (response.text, response.prompt_tokens, response.generated_tokens) == found
+    assert response.error == ""
+
+
+def test_what_the_decoding_leaves_out_is_not_told(base_url: str) -> None:
+    decoding = Decoding(temperature=None, top_p=None, max_tokens=8)
+    assert sampling_params(decoding, 0) == {"max_tokens": 8}
+    assert with_decoding({"messages": []}, decoding) == {"messages": [], "max_tokens": 8}
+
+
+def test_something_may_be_waited_for_before_every_retry(base_url: str) -> None:
+    waits: list[int] = []
+
+    async def wait() -> None:
+        waits.append(len(Endpoint.requests))
+
+    async def respond() -> Response:
+        engine = HttpEngine(base_url=base_url, served_name="served", max_retries=2, timeout_s=5)
+        return await OpenAIChat(engine, "secret", wait).respond(messages_of(expert(), "Hi."), Decoding(), 0)
+
+    Endpoint.replies.extend([(503, {}), (503, {}), (200, completion("Hello."))])
+    assert asyncio.run(respond()).text == "Hello."
+    assert waits == [1, 2]
 
 
 def test_an_endpoint_that_is_not_there_becomes_a_response_with_an_error() -> None:

@@ -6,7 +6,7 @@ itself (Gemma's `<bos>`, say), so tokenising adds none: each stands there exactl
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +55,18 @@ def with_system_prompt(expert: ExpertConfig, messages: list[Message]) -> list[Me
 
 
 def fold_system(messages: list[Message]) -> list[Message]:
-    """A conversation without the role `system`: its text goes to the head of the first user turn."""
-    if not messages or messages[0]["role"] != "system":
-        return messages
-    system, *rest = messages
-    first = next((index for index, message in enumerate(rest) if message["role"] == "user"), None)
-    if first is None:
-        return [{"role": "user", "content": system["content"] or ""}, *rest]
-    merged = {**rest[first], "content": f"{system['content'] or ''}\n\n{rest[first]['content'] or ''}"}
-    return [*rest[:first], merged, *rest[first + 1 :]]
+    """A conversation without the role `system`: its texts go to the head of the user turn that follows them."""
+    folded: list[Message] = []
+    told: list[str] = []
+    for message in messages:
+        if message["role"] == "system":
+            told.append(message["content"] or "")
+        elif message["role"] == "user" and told:
+            folded.append({**message, "content": "\n\n".join([*told, message["content"] or ""])})
+            told = []
+        else:
+            folded.append(message)
+    return [*folded, {"role": "user", "content": "\n\n".join(told)}] if told else folded
 
 
 def takes_system_role(expert: ExpertConfig, tokenizer: Any) -> bool:
@@ -78,12 +81,12 @@ def takes_system_role(expert: ExpertConfig, tokenizer: Any) -> bool:
 def render(expert: ExpertConfig, tokenizer: Any, messages: list[Message]) -> list[int]:
     """Token ids of a conversation under the expert's template, up to where its answer begins.
 
-    A template that does not know the role `system` gets the system prompt at the head of the first user turn.
+    A template that does not know the role `system` gets system prompts at the head of the user turns behind them.
     """
     try:
         return _token_ids(expert, tokenizer, messages)
     except jinja2.TemplateError:
-        if messages[0]["role"] != "system":
+        if all(message["role"] != "system" for message in messages):
             raise
         return _token_ids(expert, tokenizer, fold_system(messages))
 
@@ -136,11 +139,8 @@ def _truncated(
 
 def sampling_params(decoding: Decoding, sample: int) -> dict[str, Any]:
     """Decoding as vLLM's sampling parameters; each sample of a query gets a seed of its own."""
-    params: dict[str, Any] = {
-        "temperature": decoding.temperature,
-        "top_p": decoding.top_p,
-        "max_tokens": decoding.max_tokens,
-    }
+    given = {"temperature": decoding.temperature, "top_p": decoding.top_p, "max_tokens": decoding.max_tokens}
+    params: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if decoding.stop:
         params["stop"] = list(decoding.stop)
     if decoding.seed is not None:
@@ -150,9 +150,8 @@ def sampling_params(decoding: Decoding, sample: int) -> dict[str, Any]:
 
 def with_decoding(body: Mapping[str, Any], decoding: Decoding) -> dict[str, Any]:
     """An OpenAI request body, completed by the expert's own decoding where the client says nothing."""
-    defaults: dict[str, Any] = {"temperature": decoding.temperature, "top_p": decoding.top_p}
-    if decoding.seed is not None:
-        defaults["seed"] = decoding.seed
+    given = {"temperature": decoding.temperature, "top_p": decoding.top_p, "seed": decoding.seed}
+    defaults: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if body.get("max_completion_tokens") is None:
         defaults["max_tokens"] = decoding.max_tokens
     stop = [body["stop"]] if isinstance(body.get("stop"), str) else list(body.get("stop") or ())
@@ -175,21 +174,33 @@ def api_key_of(engine: HttpEngine) -> str:
     return key
 
 
-def openai_client(engine: HttpEngine, api_key: str, max_retries: int) -> Any:
+def openai_client(
+    engine: HttpEngine, api_key: str, max_retries: int, before_retry: Callable[[], Awaitable[object]] | None = None
+) -> Any:
     """A client of an OpenAI-compatible endpoint; retries and back-off are the openai client's."""
     import openai
 
+    async def wait(request: Any) -> None:
+        if before_retry is not None and request.headers.get("x-stainless-retry-count", "0") != "0":
+            await before_retry()
+
     return openai.AsyncOpenAI(
-        base_url=engine.base_url, api_key=api_key, timeout=engine.timeout_s, max_retries=max_retries
+        base_url=engine.base_url,
+        api_key=api_key,
+        timeout=engine.timeout_s,
+        max_retries=max_retries,
+        http_client=openai.DefaultAsyncHttpxClient(event_hooks={"request": [wait]}),
     )
 
 
 class OpenAIChat:
     """One model behind an OpenAI-compatible endpoint, asked for whole responses."""
 
-    def __init__(self, engine: HttpEngine, api_key: str) -> None:
+    def __init__(
+        self, engine: HttpEngine, api_key: str, before_retry: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         self.engine = engine
-        self.client = openai_client(engine, api_key, engine.max_retries)
+        self.client = openai_client(engine, api_key, engine.max_retries, before_retry)
 
     async def respond(self, messages: list[Message], decoding: Decoding, sample: int) -> Response:
         """One response; a request that fails for good becomes a response with an error."""
@@ -203,13 +214,13 @@ class OpenAIChat:
         except (openai.OpenAIError, ValueError) as error:
             return Response(error=f"{self.engine.base_url}: {type(error).__name__}: {error}")
         message = reply.choices[0].message if isinstance(reply, ChatCompletion) and reply.choices else None
-        if message is None or message.content is None:
+        content = getattr(message, "content", None)  # the client checks no types, and some send lists of parts
+        if not isinstance(content, str):
             return Response(error=f"{self.engine.base_url}: the reply holds no text")
-        usage = reply.usage
         return Response(
-            text=reply.choices[0].message.content,
-            finish_reason=reply.choices[0].finish_reason or "stop",
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            generated_tokens=usage.completion_tokens if usage else 0,
+            text=content.encode(errors="replace").decode(),  # an emoji may have been cut in two
+            finish_reason=str(reply.choices[0].finish_reason or "stop"),
+            prompt_tokens=getattr(reply.usage, "prompt_tokens", 0) or 0,
+            generated_tokens=getattr(reply.usage, "completion_tokens", 0) or 0,
             seconds=time.perf_counter() - started,
         )

@@ -11,7 +11,9 @@ from zooter_ray.config import BenchmarksConfig, RunConfig
 from zooter_ray.config.generation import GenerationConfig, VllmEngine
 from zooter_ray.config.queries import QueriesConfig, Tagger
 from zooter_ray.errors import ConfigError, one_line
+from zooter_ray.experts import engine_of
 from zooter_ray.package_models import is_unpacked, licence_of, resolve_source
+from zooter_ray.tokenizers import load_tokenizer
 
 
 def prepare_models(config: RunConfig, console: Console) -> None:
@@ -25,6 +27,7 @@ def prepare_models(config: RunConfig, console: Console) -> None:
     encoders = {"router backbone": config.training.backbone, "embedder": config.training.embedder or ""}
     taggers, experts = _tagging_sources(config.queries, config.labeling.tagger), _expert_sources(config.generation)
     prepare({**taggers, **experts, **scorers, **encoders}, console)
+    check_templates(config.generation)
 
 
 def prepare_serving(config: RunConfig, console: Console) -> None:
@@ -32,6 +35,7 @@ def prepare_serving(config: RunConfig, console: Console) -> None:
     os.environ.update(config.ray.env_vars)
     check_secrets(_users(config), config.training.backbone)
     prepare(_expert_sources(config.generation), console)
+    check_templates(config.generation)
 
 
 def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
@@ -41,6 +45,25 @@ def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:
     users = [getattr(one, "engine", None) for one in (*(pool.experts if pool else ()), *others)]
     check_secrets([*users, *config.reward_models], "the reward model")
     prepare({**(_expert_sources(pool) if pool else {}), **{one.id: source_of(one) for one in others}}, console)
+    if pool is not None:
+        check_templates(pool)
+
+
+def check_templates(config: GenerationConfig) -> None:
+    """Refuse an expert without a chat template of its own whose tokenizer brings none along, as those of base models.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    for expert in config.experts:
+        engine = engine_of(config, expert)
+        if isinstance(engine, VllmEngine) and expert.chat_template is None:
+            try:
+                tokenizer = load_tokenizer(resolve_source(engine.source))
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"expert {expert.id}: no tokenizer in {engine.source}: {one_line(error)}") from None
+            if tokenizer.chat_template is None:
+                raise ConfigError(f"expert {expert.id}: {engine.source} brings no chat template; give chat_template")
 
 
 def _expert_sources(config: GenerationConfig) -> dict[str, str]:

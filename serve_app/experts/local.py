@@ -19,6 +19,7 @@ from zooter_ray.config.serving import ServingConfig
 from zooter_ray.package_models import resolve_source
 from zooter_ray.resources import serving_kwargs
 
+TOO_LONG = ("input_tokens", "input_text", "max_tokens", "max_completion_tokens")
 ERROR_EVENT = 'data: {"error"'
 
 
@@ -89,10 +90,10 @@ class LocalExpert(LLMServer):  # type: ignore[misc]  # Ray ships no types
 
 
 def _refusal(code: int, message: str, param: str | None) -> Refusal:
-    """What vLLM refuses. A prompt that is too long for this expert may fit into the window of another."""
+    """What vLLM refuses. What is too long for this expert, or more than it can, may be within reach of another."""
     if code == 429 or code >= 500:
         return Refusal(503 if code == 429 else 502, "the expert failed", try_next=True, reason="failed")
-    return Refusal(code, message, try_next=param == "input_tokens", reason="too long")
+    return Refusal(code, message, try_next=True, reason="too long" if param in TOO_LONG else "refused")
 
 
 def local_deployment(

@@ -71,7 +71,8 @@ def _refusal(error: Any) -> Refusal:
     if status in (400, 413, 422):
         detail = error.body.get("message") if isinstance(error.body, dict) else None
         too_long = isinstance(detail, str) and "context length" in detail
-        return Refusal(400, str(detail or "the expert refuses the request"), try_next=too_long, reason="too long")
+        reason = "too long" if too_long else "refused"
+        return Refusal(400, str(detail or "the expert refuses the request"), try_next=True, reason=reason)
     busy = status in (408, 429, 503)
     return Refusal(503 if busy else 502, "the expert failed", try_next=True, reason="busy" if busy else "failed")
 

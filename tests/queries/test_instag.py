@@ -24,6 +24,8 @@ def test_the_prompt_is_the_published_one() -> None:
         ('[{"tag": "maths", "explanation": "cut off"}, {"tag": "su', ["maths"]),
         ('[{"tag": "a \\"quoted\\" tag", "explanation": "x"},', ['a "quoted" tag']),
         ('[{"tag": "line\nbreak"}]', ["line break"]),
+        ('[{"tag": "data\\_analysis", "explanation": "x"}]', ["data_analysis"]),
+        ('[{"tag": "\\ud83d maths"}]', ["maths"]),
         ("[]", []),
     ],
 )
@@ -31,6 +33,8 @@ def test_whole_tags_are_read_whatever_is_around_them(reply: str, tags: list[str]
     assert parse_tags(reply) == tags
 
 
-@pytest.mark.parametrize("reply", ["", "I cannot tell.", '{"label": "maths"}', '[{"tag": 3}]', "[[[", '"', "null"])
+@pytest.mark.parametrize(
+    "reply", ["", "I cannot tell.", '{"label": "maths"}', '[{"tag": 3}]', "[[[", '"', "null", "[" * 5000]
+)
 def test_a_reply_without_tags_is_told_from_one_with_none(reply: str) -> None:
     assert parse_tags(reply) is None

@@ -1,5 +1,7 @@
 """Tags by rules."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,10 @@ from zooter_ray.queries.rules import RULES, rule_tags
         ("How many apples are left if Tom has 7 and eats 3?", ["number problem"]),
         ("Which number is greater, one or two?", ["comparison"]),
         ("Pick one.\nA) red\nB) blue", ["multiple choice"]),
+        ("Tom has 7 and eats 3. How many are left?", ["number problem"]),
+        ("How many are left?", []),
+        ("It is in the text what I find.", []),
+        ("  (A) red\n", ["multiple choice"]),
         ("Write a Python function that sums a list.", ["code", "list function"]),
         ("Write a function that turns a string upside down.", ["code", "string function"]),
         ("Write the word garden in capitals.", ["rewriting"]),
@@ -45,6 +51,14 @@ def test_a_capital_city_is_no_capital_letter() -> None:
 
 def test_a_word_inside_another_is_none() -> None:
     assert rule_tags("Explain malfunctions and monotony.") == []
+
+
+@pytest.mark.parametrize("unit", ["12,34\n", "function ", "what who ", "\n \n", "a.", "how many ", "_ ", "```"])
+def test_a_megabyte_takes_no_longer_than_it_must(unit: str) -> None:
+    """Searches that begin anew at every match would take hours."""
+    started = time.perf_counter()
+    rule_tags(unit * (1_000_000 // len(unit)))
+    assert time.perf_counter() - started < 10
 
 
 @settings(deadline=None)  # the machine may be busy

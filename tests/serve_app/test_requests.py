@@ -72,7 +72,20 @@ def test_pictures_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff\xfe", b"[]", b'"text"', b"null", b'{"model": NaN}', b"[" * 20_000, b"[1" * 20_000]
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'"text"',
+        b"null",
+        b'{"model": NaN}',
+        b"[" * 20_000,
+        b"[1" * 20_000,
+        b'{"model": "\\ud800"}',
+        b'{"top_p": 1e999}',
+    ],
 )
 def test_what_is_no_json_object_gets_400(body: bytes) -> None:
     error = refused(ChatRequest, body)

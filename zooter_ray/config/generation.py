@@ -11,8 +11,8 @@ from zooter_ray.config.resources import StageResources
 class Decoding(Config):
     """How an expert decodes. The defaults are the paper's (appendix B)."""
 
-    temperature: float = Field(0.7, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float | None = Field(0.7, ge=0, description="null: not told, for endpoints that take none")
+    top_p: float | None = Field(1.0, gt=0, le=1, description="null: not told")
     max_tokens: int = Field(2048, ge=1, description="new tokens at most")
     stop: list[str] = Field(default_factory=list)
     seed: int | None = None
@@ -57,7 +57,7 @@ class HttpEngine(Config):
     """An expert behind any OpenAI-compatible endpoint."""
 
     speed_only: ClassVar[frozenset[str]] = frozenset(
-        {"resources", "concurrency", "timeout_s", "max_retries", "requests_per_minute", "budget"}
+        {"resources", "concurrency", "timeout_s", "max_retries", "requests_per_minute", "budget", "api_key_env"}
     )
     kind: Literal["http"] = "http"
     base_url: str = Field(description="URL up to and with /v1")

@@ -62,7 +62,8 @@ class ServingConfig(Config):
         2.0, gt=0, description="a router that takes longer is done without: the best single expert comes first"
     )
     first_token_timeout_s: float = Field(120.0, gt=0, description="an expert that takes longer is given up on")
-    request_timeout_s: float = Field(600.0, gt=0, description="of a whole request")
+    body_timeout_s: float = Field(30.0, gt=0, description="a body that takes longer to arrive is not waited for")
+    request_timeout_s: float = Field(600.0, gt=0, description="of a whole request, once its body is there")
     max_attempts: int = Field(3, ge=1, description="experts that are tried for one routed request")
     stream_interval_s: float = Field(
         0.02, ge=0, description="tokens of a stream are sent together this often; the first goes out at once"

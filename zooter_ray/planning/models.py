@@ -62,7 +62,8 @@ class ModelShape:
         config = config.get("text_config", config)
         kind = config.get("model_type", "")
         encoder = kind in ENCODERS
-        experts = config.get("num_experts") or config.get("num_local_experts") or 1
+        names = ("num_experts", "num_local_experts", "n_routed_experts")
+        experts = next((config[name] for name in names if config.get(name)), 1)
         return cls(
             layers=config["num_hidden_layers"],
             hidden=config["hidden_size"],

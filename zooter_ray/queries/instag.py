@@ -23,16 +23,26 @@ def parse_tags(reply: str) -> list[str] | None:
     """
     tags = _tags_of_json(reply)
     if tags is None:
-        tags = [json.loads(found, strict=False) for found in TAG.findall(reply)] or None
+        tags = [_text_of(found) for found in TAG.findall(reply)] or None
     if tags is None:
         return None
-    return list(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
+    whole = (tag.encode(errors="ignore").decode() for tag in tags)  # half a surrogate pair is no text
+    return list(dict.fromkeys(" ".join(tag.split()) for tag in whole if tag.strip()))
+
+
+def _text_of(literal: str) -> str:
+    """The text of a JSON string; escapes that JSON does not know (`data\\_analysis`) stand for what they escape."""
+    try:
+        found: str = json.loads(literal, strict=False)
+    except ValueError:
+        found = re.sub(r"\\(.)", r"\1", literal[1:-1])
+    return found
 
 
 def _tags_of_json(reply: str) -> list[str] | None:
     try:
         value = json.loads(reply.strip().removeprefix("```json").strip("`"), strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     entries = value if isinstance(value, list) else [value]
     tags: list[Any] = [entry.get("tag") if isinstance(entry, dict) else entry for entry in entries]

@@ -1,22 +1,41 @@
-"""Tag queries by cheap rules: each tag has a pattern, and a query may have several tags or none."""
+"""Tag queries by cheap rules: each tag has a pattern, and a query may have several tags or none.
+
+Queries may be very long, so every pattern is found in linear time: repetitions are bounded, and where one thing must
+stand somewhere behind another, the two are searched for in turn.
+"""
 
 import re
+from dataclasses import dataclass
 
-RULES = {
+
+@dataclass(frozen=True)
+class Behind:
+    """A pattern, found anywhere behind another one."""
+
+    first: str
+    then: str
+
+
+HOW_MANY = r"\bhow (?:many|much)\b"
+RULES: dict[str, str | Behind | tuple[str | Behind, ...]] = {
     "arithmetic": r"\d\s*(?:[-+*/×÷]|plus|minus|times|divided by|multiplied by)\s*\d|\b(?:sum|product|difference) of\b"
     r"|\b(?:square|half|double|twice|percent)\b|\bhow much is\b",
-    "number problem": r"\bhow (?:many|much)\b.*\d|\d.*\bhow (?:many|much|old|long|far)\b",
+    "number problem": (Behind(HOW_MANY, r"\d"), Behind(r"\d", r"\bhow (?:many|much|old|long|far)\b")),
     "comparison": r"\b(?:largest|smallest|bigger|biggest|greater|greatest|highest|lowest|longest|shortest)\b",
-    "multiple choice": r"(?m)^\s*\(?[A-D][).:]\s",
+    "multiple choice": r"(?m)^[ \t]{0,20}\(?[A-D][).:]\s",
     "code": r"\bpython\b|\bfunction\b|\bdef \w+\(|```",
-    "string function": r"\bfunction\b.*\b(?:string|text|word|letter|character)s?\b",
-    "list function": r"\bfunction\b.*\b(?:list|items|elements)\b",
+    "string function": Behind(r"\bfunction\b", r"\b(?:string|text|word|letter|character)s?\b"),
+    "list function": Behind(r"\bfunction\b", r"\b(?:list|items|elements)\b"),
     "rewriting": r"\b(?:rewrite|change|convert|turn|replace|reverse|repeat|spell)\b"
     r"|\b(?:capitals|capital letters?|(?:upp|low)er ?case)\b",
     "ordering": r"\b(?:sort|alphabetical|order|backwards|reverse)\b",
-    "extraction": r"\b(?:extract|find|which|what|who)\b.*\b(?:in|from) th(?:e|is) (?:sentence|text|line|message|note)\b"
-    r"|\b(?:sentence|text|note|message):",
-    "contact data": r"\b[\w.]+@[\w.]+\b|\b(?:e-?mail|phone|address)\b",
+    "extraction": (
+        Behind(
+            r"\b(?:extract|find|which|what|who)\b", r"\b(?:in|from) th(?:e|is) (?:sentence|text|line|message|note)\b"
+        ),
+        r"\b(?:sentence|text|note|message):",
+    ),
+    "contact data": r"[\w.]@\w|\b(?:e-?mail|phone|address)\b",
     "date": r"\b(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|june|july"
     r"|august|september|october|november|december|day|month|year)s?\b",
     "geography": r"\b(?:capital (?:city )?of|country|continent|river|city|ocean)\b",
@@ -29,4 +48,13 @@ RULES = {
 
 def rule_tags(query: str) -> list[str]:
     """The tags whose pattern is found in the query."""
-    return [tag for tag, pattern in RULES.items() if re.search(pattern, query, re.IGNORECASE | re.DOTALL)]
+    return [tag for tag, rule in RULES.items() if _found(rule, query)]
+
+
+def _found(rule: str | Behind | tuple[str | Behind, ...], query: str) -> bool:
+    if isinstance(rule, tuple):
+        return any(_found(one, query) for one in rule)
+    if isinstance(rule, str):
+        return re.search(rule, query, re.IGNORECASE) is not None
+    first = re.search(rule.first, query, re.IGNORECASE)
+    return first is not None and re.compile(rule.then, re.IGNORECASE).search(query, first.end()) is not None

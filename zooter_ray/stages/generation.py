@@ -74,7 +74,8 @@ def run(
         open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
         if open_units:
             experts = [expert for expert in group if expert.id in open_units]
-            jobs.append(_job(config, engine, experts, asked, schema, open_units, may_be_empty))
+            known = [all_units[expert.id] for expert in group]
+            jobs.append(_job(config, engine, experts, asked, schema, open_units, known, may_be_empty))
     if config.side_by_side and len(jobs) > 1:
         total, finished = sum(job.total for job in jobs), sum(job.finished for job in jobs)
         name = f"generation: {'; '.join(job.name for job in jobs)}"
@@ -92,9 +93,10 @@ def _job(
     asked: Mapping[str, Unit],
     schema: pa.Schema,
     open_units: Mapping[str, Unit],
+    known: Sequence[Unit],
     may_be_empty: bool,
 ) -> Job:
-    """What is missing of some experts that share an engine."""
+    """What is missing of some experts that share an engine; `known` are the units of all of them."""
     totals = {expert.id: read_manifest(asked[expert.id])["rows_out"] * expert.n for expert in experts}
     total = sum(totals.values())
     done, finished = done_keys(open_units, RESPONSES)
@@ -102,7 +104,7 @@ def _job(
     def run() -> Iterator[int]:
         if finished < total:
             rows = pending(asked, experts, schema, done, config.block_rows)
-            spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in open_units.values()]))
+            spent = ray.get(in_cluster(tokens_spent, [unit.path for unit in known]))
             ledger = new_ledger(open_units.values(), config.engine_deaths, spent)
             yield from committed_rows(ENGINES[engine.kind](rows, engine, experts, ledger), open_units, RESPONSES)
         for expert in experts:

@@ -23,8 +23,8 @@ def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfi
 
 
 def _make_respond(engine: HttpEngine, api_key: str, purse: Any) -> Respond:
-    client = OpenAIChat(engine, api_key)
     limiter = _limiter(engine)
+    client = OpenAIChat(engine, api_key, before_retry=limiter.acquire if limiter is not None else None)
 
     async def respond(row: Row, expert: ExpertConfig) -> Response:
         if limiter is not None:
