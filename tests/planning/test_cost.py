@@ -115,7 +115,8 @@ def test_a_training_step_is_no_faster_than_its_kernels_are_launched() -> None:
 
 
 def test_a_pair_ranker_reads_all_ordered_pairs() -> None:
-    assert pairs(6) == 30
+    assert pairs([1] * 6) == 30
+    assert pairs([4, 4, 1]) == 6 * 4, "one with fewer samples is compared by its last one"
 
 
 def test_no_row_takes_no_time() -> None:

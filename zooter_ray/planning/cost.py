@@ -21,7 +21,7 @@ of a mixture W counts whole: a large batch meets every expert.
 
 Reading sequences (scoring, embedding, routing): a batch of b is prefilled, and the weights are read once for it:
     t_batch = max( t_compute(b F), t_memory(W) )
-Pair rankers read M (M - 1) ordered pairs of each query; generative judges prefill and decode.
+Pair rankers read M (M - 1) ordered pairs of each sample of each query; generative judges prefill and decode.
 
 Training, per step of b rows over all workers: forward and backward are 3 times the forward pass, so 6 A L and 3 times
 the attention, but no step is faster than its kernels can be launched:
@@ -35,6 +35,8 @@ and the units of a run follow one another, as the pipeline runs them. Calibratio
 and multiplies busy_s by measured / predicted, which is one over the factor on the effective FLOP/s and bandwidth.
 """
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zooter_ray.planning.models import ModelShape
@@ -176,6 +178,6 @@ def training(replica: Replica, rows: float, tokens: float, epochs: int, batch: i
     return Work(flops * steps, moved, other_s=efficiency.step_floor_s * steps + between_s)
 
 
-def pairs(experts: int) -> int:
-    """Ordered pairs of different responses to a query."""
-    return experts * (experts - 1)
+def pairs(samples: Sequence[int]) -> int:
+    """Ordered pairs of responses to a query by different experts, which have so many samples each."""
+    return sum(max(first, second) for first, second in itertools.permutations(samples, 2))

@@ -158,7 +158,7 @@ def scoring_line(planner: Planner, model: Any, rows: float, response: float, exp
         start_s, held = planner.efficiency.stage_start_s, (workers, 0.0)
         return planner.line("scoring", model.id, model.kind, work, start_s, held, rows, ROW_BYTES * rows)
     if model.kind == "pair_ranker":
-        rows = planner.workload.queries * pairs(len(experts))
+        rows = planner.workload.queries * pairs([expert.n for expert in experts])
         tokens = min(query, model.max_source_length) + 2 * min(response, model.max_candidate_length)
     else:
         tokens = min(query + response, model.max_length)
