@@ -5,11 +5,10 @@ stand somewhere behind another, the two are searched for in turn.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Behind:
+class Behind(NamedTuple):
     """A pattern, found anywhere behind another one."""
 
     first: str
@@ -52,9 +51,9 @@ def rule_tags(query: str) -> list[str]:
 
 
 def _found(rule: str | Behind | tuple[str | Behind, ...], query: str) -> bool:
-    if isinstance(rule, tuple):
-        return any(_found(one, query) for one in rule)
     if isinstance(rule, str):
         return re.search(rule, query, re.IGNORECASE) is not None
-    first = re.search(rule.first, query, re.IGNORECASE)
-    return first is not None and re.compile(rule.then, re.IGNORECASE).search(query, first.end()) is not None
+    if isinstance(rule, Behind):
+        first = re.search(rule.first, query, re.IGNORECASE)
+        return first is not None and re.compile(rule.then, re.IGNORECASE).search(query, first.end()) is not None
+    return any(_found(one, query) for one in rule)
