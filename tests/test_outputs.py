@@ -1,5 +1,6 @@
 """What may be written where, and who is there alone."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -42,6 +43,15 @@ def test_nothing_is_left_of_what_wrote_nothing_and_the_rest_stays(tmp_path: Path
     with alone_in(str(tmp_path / "empty")), alone_in(str(tmp_path / "full")):
         (tmp_path / "full" / "labels").touch()
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["full", "full/labels"]
+
+
+def test_where_no_file_has_locks_work_goes_on_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with alone_in(str(tmp_path)), alone_in(str(tmp_path)):
+        pass
 
 
 def test_a_directory_at_a_uri_is_not_watched() -> None:

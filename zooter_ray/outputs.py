@@ -1,5 +1,6 @@
 """What may be written where: nothing of somebody else's is replaced, and no two processes work in one directory."""
 
+import errno
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,7 +36,7 @@ def check_ours(work: Path, names: Collection[str]) -> None:
 
 @contextmanager
 def alone_in(directory: str) -> Iterator[None]:
-    """Keep other processes of this project out of a directory; one at a URI is not watched.
+    """Keep other processes of this project out of a directory, if it is a local one whose files can have locks.
 
     Raises:
         ArtifactError: if one is at work there.
@@ -45,11 +46,15 @@ def alone_in(directory: str) -> Iterator[None]:
         return
     with writing(directory):
         Path(directory).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(directory) / LOCK, timeout=0)
+    # No other kind of lock in its place: it would outlive a process that was killed.
+    lock = FileLock(Path(directory) / LOCK, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
         raise ArtifactError(f"another process is at work in {directory}; wait for its end, or choose another") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
     try:
         yield
     finally:

@@ -106,5 +106,5 @@ def experts_for(pool: GenerationConfig, benchmarks: Sequence[Benchmark]) -> Gene
 
 def decoding_for(decoding: Decoding, benchmark: Benchmark) -> Decoding:
     """An expert's decoding on a benchmark."""
-    changed = {"temperature": 0.0} if benchmark.greedy else {}
+    changed = {"temperature": 0.0} if benchmark.greedy and decoding.temperature is not None else {}
     return decoding.model_copy(update={**changed, "max_tokens": benchmark.max_tokens or decoding.max_tokens})

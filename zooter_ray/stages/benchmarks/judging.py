@@ -107,7 +107,8 @@ def _decoding(judge: JudgeConfig, attempt: int) -> Decoding:
     if attempt == 0:
         return judge.decoding
     seed = (judge.decoding.seed or 0) + 1000 * attempt
-    return judge.decoding.model_copy(update={"temperature": judge.retry_temperature, "seed": seed})
+    told = judge.decoding.temperature is not None
+    return judge.decoding.model_copy(update={"temperature": judge.retry_temperature if told else None, "seed": seed})
 
 
 def judged(cases: Mapping[str, Case], query: BenchmarkQuery) -> tuple[float | None, str]:

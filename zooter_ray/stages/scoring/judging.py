@@ -73,7 +73,8 @@ def judges(model: GenerativeReward, experts: Sequence[str], attempt: int) -> lis
 
 def _other_decoding(model: GenerativeReward, attempt: int) -> Decoding:
     seed = (model.decoding.seed or 0) + 1000 * attempt
-    return model.decoding.model_copy(update={"temperature": model.retry_temperature, "seed": seed})
+    told = model.decoding.temperature is not None
+    return model.decoding.model_copy(update={"temperature": model.retry_temperature if told else None, "seed": seed})
 
 
 def ask(rows: pa.Table, model: GenerativeReward) -> pa.Table:
