@@ -80,9 +80,14 @@ class Attempts:
         raise self._refused(refusals)
 
     def _refused(self, refusals: Sequence[Refusal]) -> ApiError:
-        """What the client is told when nobody answers: to come back, unless all found fault with its request."""
-        if all(refusal.status < 500 for refusal in refusals):
-            return ApiError(refusals[-1].status, refusals[-1].message)
+        """What the client is told when nobody answers: to come back, unless fault was found with its request.
+
+        A request that is too long for one expert may suit another one later.
+        """
+        at_fault = [refusal for refusal in refusals if refusal.reason == "refused"]
+        if at_fault or all(refusal.status < 500 for refusal in refusals):
+            told = (at_fault or refusals)[-1]
+            return ApiError(told.status, told.message)
         return ApiError(503, "no expert can answer at the moment", "overloaded", retry_after_s=self.retry_after_s)
 
     async def _ask(

@@ -116,7 +116,7 @@ def is_device(path: str | Path) -> bool:
     Raises:
         ArtifactError: for a link such as /dev/stdout where it leads to a file, as the log that the terminal is spared.
     """
-    if Path(path).is_symlink() and Path(path).is_relative_to("/dev") and Path(path).is_file():
+    if Path(path).is_symlink() and Path(path).parent in (Path("/dev"), Path("/dev/fd")) and Path(path).is_file():
         raise ArtifactError(f"cannot write {path}: it leads to {Path(path).resolve()}; name a file or a pipe")
     return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
 

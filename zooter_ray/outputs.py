@@ -34,6 +34,16 @@ def check_ours(work: Path, names: Collection[str]) -> None:
         raise ArtifactError(f"{work} would be worked in and removed, but holds {strange[0]}; move that away first")
 
 
+def _acquire(lock: FileLock, directory: str) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ArtifactError(f"another process is at work in {directory}; wait for its end, or choose another") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+
+
 @contextmanager
 def alone_in(directory: str) -> Iterator[None]:
     """Keep other processes of this project out of a directory, if it is a local one whose files can have locks.
@@ -44,17 +54,11 @@ def alone_in(directory: str) -> Iterator[None]:
     if "://" in directory:
         yield
         return
-    with writing(directory):
-        Path(directory).mkdir(parents=True, exist_ok=True)
     # No other kind of lock in its place: it would outlive a process that was killed.
     lock = FileLock(Path(directory) / LOCK, timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ArtifactError(f"another process is at work in {directory}; wait for its end, or choose another") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-            raise
+    with writing(directory):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        _acquire(lock, directory)
     try:
         yield
     finally:

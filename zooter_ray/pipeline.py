@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from ray.train import UserCallback
 from rich.console import Console
 
-from zooter_ray.artifacts import MANIFEST, Unit, absolute, file_system, read_json, read_table, write_bytes, write_json
+from zooter_ray.artifacts import MANIFEST, Unit, absolute, read_table, write_bytes, write_json
 from zooter_ray.cluster import connected
 from zooter_ray.config import BenchmarksConfig, DistillConfig, RunConfig, dump_config
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.config.resources import StageResources
 from zooter_ray.config.run import STAGES
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, StageError
@@ -36,7 +34,7 @@ from zooter_ray.row_files import read_rows
 from zooter_ray.schemas import LABELS
 from zooter_ray.stages import benchmarks, evaluation, generation, labeling, queries, scoring, training, tuning
 
-RUN_JSON, REPLACED = "run.json", "replaced"
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True)
@@ -65,36 +63,21 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     if until not in STAGES:
         raise StageError(f"there is no stage {until!r}; the stages are {', '.join(STAGES)}")
     config = config.model_copy(update={"run_dir": absolute(config.run_dir)})
-    write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
-    os.environ.update(config.ray.env_vars)
-    for directory in config.evaluation.other_routers:
-        check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
-    prepare_models(config, console)
-    units: dict[str, Unit] = {}
-    with alone_in(config.run_dir), connected(config.ray, asked_by(config)):
-        for stage, unit in _stages(config, console):
-            units[stage] = unit
-            if stage == until:
-                break
-    result = RunResult({stage: unit.path for stage, unit in units.items()})
-    write_json(posixpath.join(config.run_dir, RUN_JSON), {**later_paths(config.run_dir, result.paths), **result.paths})
+    with alone_in(config.run_dir):
+        write_bytes(posixpath.join(config.run_dir, "config.yaml"), dump_config(config).encode())
+        os.environ.update(config.ray.env_vars)
+        for directory in config.evaluation.other_routers:
+            check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
+        prepare_models(config, console)
+        units: dict[str, Unit] = {}
+        with connected(config.ray):
+            for stage, unit in _stages(config, console):
+                units[stage] = unit
+                if stage == until:
+                    break
+        result = RunResult({stage: unit.path for stage, unit in units.items()})
+        write_json(posixpath.join(config.run_dir, "run.json"), result.paths)
     return result
-
-
-def later_paths(run_dir: str, paths: Mapping[str, str]) -> dict[str, str]:
-    """Paths of all stages from before, if those that were made now are the same: the later ones still hold."""
-    file = posixpath.join(run_dir, RUN_JSON)
-    fs, inner = file_system(file)
-    before: dict[str, str] = read_json(file) if fs.exists(inner) else {}
-    return before if all(before.get(stage) == path for stage, path in paths.items()) else {}
-
-
-def asked_by(config: RunConfig) -> dict[str, StageResources]:
-    """What the stages of a run ask of the cluster."""
-    engines = {f"the engine of {expert.id}": expert.engine for expert in config.generation.experts}
-    models = {f"the reward model {model.id}": model for model in config.scoring.reward_models}
-    users: dict[str, Any] = {**engines, **models, "training.resources": config.training}
-    return {name: user.resources for name, user in users.items() if hasattr(user, "resources")}
 
 
 def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
@@ -279,12 +262,13 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
         ZooterError: the first thing that is wrong, in one sentence.
     """
     run_dir = absolute(config.run_dir)
-    write_bytes(posixpath.join(run_dir, "benchmarks.yaml"), dump_config(config).encode())
-    os.environ.update(config.ray.env_vars)
-    prepare_benchmarks(config, console)
-    asks_nobody = not config.answered and not config.reward_models
-    with alone_in(run_dir), nullcontext() if asks_nobody else connected(config.ray):
-        unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
+    with alone_in(run_dir):
+        write_bytes(posixpath.join(run_dir, "benchmarks.yaml"), dump_config(config).encode())
+        os.environ.update(config.ray.env_vars)
+        prepare_benchmarks(config, console)
+        asks_nobody = not config.answered and not config.reward_models
+        with nullcontext() if asks_nobody else connected(config.ray):
+            unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
 
 

@@ -35,7 +35,6 @@ def prepare_serving(config: RunConfig, console: Console) -> None:
     os.environ.update(config.ray.env_vars)
     check_secrets(_users(config), config.training.backbone)
     prepare(_expert_sources(config.generation), console)
-    check_templates(config.generation)
 
 
 def prepare_benchmarks(config: BenchmarksConfig, console: Console) -> None:

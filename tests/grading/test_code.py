@@ -51,6 +51,11 @@ def test_blocks_that_import_or_define_belong_to_the_function_behind_them() -> No
     assert extract_code(text, "add") == "\n\n".join([blocks[0], blocks[1], blocks[3]])
 
 
+@pytest.mark.parametrize("call", ["result = add(2, 3)", "n = int(input())", "print(add(2, 3))"])
+def test_blocks_that_compute_do_not(call: str) -> None:
+    assert extract_code(f"```python\n{call}\n```\nwith\n```python\n{ADD}\n```", "add") == ADD
+
+
 def test_code_without_the_entry_point_is_still_the_responses_code() -> None:
     assert extract_code("```python\ndef plus(a, b):\n    return a + b\n```", "add").startswith("def plus")
 
@@ -63,6 +68,18 @@ def test_code_stands_behind_what_its_beginning_defines() -> None:
     assert found.startswith("import math\n\ndef helper():\n    return 1\n")
     assert found.rstrip().endswith(ADD)
     assert found.count("def add") == 1
+
+
+def test_what_must_stand_first_does_behind_other_blocks_too() -> None:
+    future = f"from __future__ import annotations\n{ADD}"
+    compile(extract_code(f"```python\nimport math\n```\n```python\n{future}\n```", "add"), "<response>", "exec")
+
+
+@pytest.mark.parametrize("word", ["Solution", "Certainly", "Output: hello"])
+def test_a_word_before_the_rest_of_a_body_is_none_of_it(word: str) -> None:
+    names: dict[str, Any] = {}
+    exec(extract_code(f"{word}\n\n```python\nreturn a + b\n```", "add", BEGINNING), names)
+    assert names["add"](2, 3) == 5
 
 
 def test_what_must_stand_first_does() -> None:

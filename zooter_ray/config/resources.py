@@ -16,12 +16,6 @@ class StageResources(Config):
     workers: int | tuple[int, int] = Field(1, description="a fixed number, or the range (min, max) to scale within")
 
     @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
-        if not self.num_cpus and not self.num_gpus:
-            raise ValueError("num_cpus or num_gpus must be more than 0")
-        return self
-
-    @model_validator(mode="after")
     def _workers_are_positive(self) -> Self:
         low, high = worker_range(self)
         if not 1 <= low <= high:

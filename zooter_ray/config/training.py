@@ -102,6 +102,12 @@ class TrainingConfig(Config):
         return values
 
     @model_validator(mode="after")
+    def _workers_ask_for_something(self) -> Self:
+        if not self.resources.num_cpus and not self.resources.num_gpus:
+            raise ValueError("resources: num_cpus or num_gpus must be more than 0")
+        return self
+
+    @model_validator(mode="after")
     def _settings_fit_the_pooling(self) -> Self:
         if self.frozen and self.pooling != "mean":
             raise ValueError("frozen needs pooling: mean")

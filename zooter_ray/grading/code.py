@@ -15,7 +15,7 @@ _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _CODE_LINE = re.compile(r"^(?:(?:def|async def|class|import|from)[ \t]+\w|@\w)", re.MULTILINE)
 _FUTURE = re.compile(r"^from __future__ import .*\n", re.MULTILINE)
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-_DEFINITION = (*_FUNCTION, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+_DEFINITION = (*_FUNCTION, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
@@ -35,13 +35,18 @@ def extract_code(text: str, entry_point: str, beginning: str = "") -> str:
     found = next((code for code in defining if not _is_stub(code, entry_point)), next(iter(defining), ""))
     if found in fenced:
         before = [code for code in fenced[: fenced.index(found)] if _only_defines(code) and not defines.search(code)]
-        found = "\n\n".join([*before, found])
+        found = _behind(before, found)
     if not beginning:
         return found or next(filter(None, codes), "")
     if found:
-        future = "".join(_FUTURE.findall(found))
-        return f"{future}{defines.split(beginning)[0]}\n{_FUTURE.sub('', found)}"
+        return _behind([defines.split(beginning)[0].rstrip("\n")], found)
     return _with_body(beginning.rstrip(), [text, *_fenced(text)])
+
+
+def _behind(before: list[str], code: str) -> str:
+    """Code behind what it needs; imports from __future__ stand before all."""
+    whole = "\n\n".join([*before, code])
+    return "".join(_FUTURE.findall(whole)) + _FUTURE.sub("", whole)
 
 
 def _with_body(head: str, bodies: list[str]) -> str:
@@ -52,9 +57,15 @@ def _with_body(head: str, bodies: list[str]) -> str:
     for body in bodies:
         forms = (body, f"    {body.lstrip()}", textwrap.indent(textwrap.dedent(body), "    "))
         whole = max((_compiling_prefix(f"{head}\n{form}") for form in forms), key=len)
-        if len(whole.rstrip()) > len(head):
+        if len(whole.rstrip()) > len(head) and not any(map(_is_prose, _last_body(whole))):
             return whole
     return _compiling_prefix(head)
+
+
+def _last_body(code: str) -> list[ast.stmt]:
+    """The statements of the function that code ends with."""
+    last = ast.parse(code).body[-1]
+    return last.body if isinstance(last, _FUNCTION) else []
 
 
 def _fenced(text: str) -> Iterator[str]:
@@ -91,7 +102,7 @@ def _compiled(source: str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         tree = ast.parse(source)
-        compile(source, "<response>", "exec", dont_inherit=True)
+        compile(tree, "<response>", "exec", dont_inherit=True)
     return tree
 
 

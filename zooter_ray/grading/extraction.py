@@ -20,12 +20,13 @@ from zooter_ray.grading.numerals import NUMBER, number_value, plain_numerals
 from zooter_ray.grading.phrases import fold, phrase_pattern
 
 _NEW_TURN = re.compile(
-    r"^(?!\s*[*-][ \t])[ \t>*#_]*"  # a bullet ("* Student: $5") opens none
+    r"^(?![ \t]*[*-][ \t])[ \t>*#_]*"  # a bullet ("* Student: $5") opens none
     r"(?:(?:Next |New )?(?:Question|Problem|Exercise)[ \t]*[0-9]*|Q(?:[0-9]+(?=.*\?))?|User|Human|Student)[ \t*_]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 _PREAMBLE = re.compile(
-    r"(?:(?:sure|ok|okay|certainly|of course|let|here|to (?:solve|find|answer))\b[^\n0-9]*|[^\n0-9]*[:!])",
+    r"(?!.*\b(?:answer|option|choice)\b)(?:sure|ok|okay|certainly|of course|let|here|to (?:solve|find|answer))\b"
+    r"[^\n0-9]{0,80}[.:!]?",
     re.IGNORECASE,
 )
 
@@ -34,13 +35,13 @@ _MARKUP = r"""[\s*_$\\({\[:~≈"'`]{0,12}"""
 _ANSWER = r"(?i:\b(?:answer|ans)\b(?:[^.\n]{0,80}?\b(?:is|are|equals|be)\b|[ *_]{0,6}(?:[:=]|[-–—](?=\s))))"
 _CORRECT_OPTION = (
     r"(?i:\b(?:(?:correct|right|best|final) (?:option|choice|one|letter) is|the letter is|it(?: is|['’]s))\b"
-    r"|\b(?:option|choice|letter)[ *_]{0,6}:)"
+    r"|(?:^|\b(?:the|correct|right|best|final) )(?:option|choice|letter)[ *_]{0,6}:[ *_]{0,6}(?!\s))"
 )
 
 _HEDGE = r"(?:(?:about|approximately|exactly|only|just|simply|equal to)\s)?"
 _LEFT_SIDES = r"(?:(?:\b[A-Za-z]\b|[0-9 .,$+*/×÷()-]){1,80}=){0,8}"
-_TERM = r"(?:[^=,;:.\n]|\.(?=[0-9])){0,60}"
-_SUM = rf"(?:[$0-9]{_TERM}?[ )](?:[-+*/×÷]|x)[ (]{_TERM}=\s?)?"  # 2 clips + 3 clips =
+_TERM = r"\$?[0-9][0-9.,]{0,15}(?: [a-z]{1,15}){0,3}"  # 48 clips
+_SUM = rf"(?:{_TERM}(?: ?[-+*/×÷] ?| x )(?:{_TERM}(?: ?[-+*/×÷] ?| x )){{0,3}}{_TERM} ?= ?)?"
 _UNIT = r"(?:[a-z]{1,20}[ \t]){0,2}(?:[a-z]{1,20})?"  # a heading ("#### 2 Double it") has capitals
 _END_MARK = re.compile(rf"^[ \t*_]*####[ \t*_]*({NUMBER})[ \t%*_]*{_UNIT}[.*_]*[ \t]*$", re.MULTILINE)
 _IN_LIST = r"(?!(?<=\n[0-9])[.)] +\S)"  # "Answer:\n1. First ..."
@@ -97,7 +98,7 @@ def extract_choice(text: str, choices: Sequence[str]) -> str | None:
     called = list(_called_letter(letters).finditer(text))
     if called:
         return called[-1][called[-1].lastindex or 0].upper()
-    first_line = text.partition("\n")[0].strip(" \t*_`()[].{}$").upper()
+    first_line = text.partition("\n")[0].strip(" \t*_`()[].{}$!").upper()
     if len(first_line) == 1 and first_line in letters:
         return first_line
     leading = _leading_letter(text, choices)

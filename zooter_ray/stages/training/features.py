@@ -51,7 +51,7 @@ def unit(tokens: pa.Table, config: TrainingConfig, stage: str, directory: str) -
 def _files(backbone: str) -> list[list[Any]]:
     """Names, sizes and times of the files of an encoder in a directory; a package or a hub's name stands for itself."""
     path = Path(absolute_source(backbone))
-    found = [(file.name, file.stat()) for file in sorted(path.glob("*"))] if path.is_absolute() else []
+    found = [(file.name, file.stat()) for file in sorted(path.glob("*")) if file.exists()] if path.is_absolute() else []
     return [[name, about.st_size, about.st_mtime_ns] for name, about in found]
 
 
