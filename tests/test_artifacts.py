@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from zooter_ray import artifacts
 from zooter_ray.artifacts import (
     MANIFEST,
+    absolute,
     commit,
     drop_duplicates,
     is_complete,
@@ -53,7 +54,13 @@ def run_dir(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     ]
 
 
-# Fingerprints
+# Paths and fingerprints
+
+
+def test_a_quoted_tilde_is_the_home_directory_and_a_uri_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert absolute("~/runs/a") == "/home/me/runs/a"
+    assert absolute("s3://bucket/~/a") == "s3://bucket/~/a"
 
 
 def test_a_unit_lives_in_a_directory_named_by_stage_name_and_fingerprint() -> None:

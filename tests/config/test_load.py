@@ -5,55 +5,10 @@ from typing import Any
 
 import pydantic
 import pytest
-import yaml
 
+from tests.config.conftest import RUN, refused
 from zooter_ray.config import dump_config, load_config, load_distill_config
-from zooter_ray.config.run import DistillConfig, RunConfig
 from zooter_ray.errors import ConfigError
-
-RUN = """
-run_dir: runs/test
-ray: {num_cpus: 2}
-queries:
-  sources:
-  - kind: file
-    path: queries.jsonl
-    name: mine
-  - kind: demo_set
-  limit: 100
-generation:
-  experts:
-  - id: llama
-    engine: {kind: vllm, source: meta-llama/Llama-2-13b-chat-hf}
-  - id: terse
-    same_weights_as: llama
-    system_prompt: Be brief.
-  - id: remote
-    engine: {kind: http, base_url: "http://localhost:8000/v1", served_name: gpt}
-scoring:
-  reward_models:
-  - kind: reference
-  - id: deberta
-    kind: sequence_classification
-    source: OpenAssistant/reward-model-deberta-v3-large-v2
-labeling: {reward_model: reference, beta: 0.3}
-training: {backbone: microsoft/mdeberta-v3-base}
-"""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    file = tmp_path / "run.yaml"
-    file.write_text(RUN)
-    return file
-
-
-def refused(path: Path, *overrides: str) -> str:
-    """The error's message, without the file's name where it comes first."""
-    with pytest.raises(ConfigError) as raised:
-        load_config(path, overrides)
-    return str(raised.value).removeprefix(f"{path}: ")
-
 
 # What is read
 
@@ -204,79 +159,6 @@ def test_a_bad_number_of_workers_is_named_by_its_key_as_in_the_file(path: Path, 
     assert refused(path, f"training.resources.workers={value}").startswith("training.resources.workers: ")
 
 
-@pytest.mark.parametrize("expert_id", ["a:b", "zooter", "", "-a", "a b", "ü", "a/b", "x" * 65])
-def test_an_expert_id_is_safe_in_urls_paths_and_lora_names(path: Path, expert_id: str) -> None:
-    message = refused(path, f"generation.experts.0.id='{expert_id}'")
-    assert message.startswith(f"generation.experts.0.id: expert id {expert_id!r} must be 1 to 64 letters")
-    assert "a colon would be taken for a LoRA adapter" in message
-
-
-def test_expert_ids_are_unique(path: Path) -> None:
-    message = refused(path, "generation.experts.2.id=llama")
-    assert message == "generation: expert ids must be unique; twice: llama"
-
-
-@pytest.mark.parametrize("base", ["nobody", "terse"])
-def test_same_weights_as_names_an_expert_with_an_engine(path: Path, base: str) -> None:
-    assert refused(path, f"generation.experts.1.same_weights_as={base}") == (
-        f"generation: expert 'terse' is same_weights_as {base!r}, "
-        "which is no expert with an engine; those are: llama, remote"
-    )
-
-
-@pytest.mark.parametrize(
-    "override", ["generation.experts.1.same_weights_as=null", "generation.experts.0.same_weights_as=remote"]
-)
-def test_an_expert_has_an_engine_or_shares_one_and_not_both(path: Path, override: str) -> None:
-    assert "needs either `engine` or `same_weights_as`" in refused(path, override)
-
-
-def test_two_experts_are_the_smallest_pool(path: Path) -> None:
-    alone = "generation.experts=[{id: a, engine: {kind: dummy}}]"
-    assert refused(path, alone).startswith("generation.experts: List should have at least 2 items")
-
-
-def test_labels_name_one_of_the_reward_models(path: Path) -> None:
-    assert refused(path, "labeling.reward_model=null") == "labeling.reward_model must name one of reference, deberta"
-    assert refused(path, "labeling.reward_model=auto-j") == (
-        "labeling.reward_model 'auto-j' is none of reference, deberta"
-    )
-    only = ["scoring.reward_models=[{kind: reference, id: mine}]", "labeling.reward_model=null"]
-    assert load_config(path, only).label_reward_model == "mine"
-
-
-def test_labels_may_be_of_a_weighted_mean_of_known_reward_models(path: Path) -> None:
-    mean = ["labeling.reward_model=null", "labeling.reward_weights={reference: 1, deberta: 2}"]
-    assert load_config(path, mean).label_reward_model == "weighted mean"
-    both = refused(path, "labeling.reward_weights={reference: 1}")
-    assert both == "labeling: give either reward_model or reward_weights"
-    unknown = refused(path, mean[0], "labeling.reward_weights={auto-j: 1}")
-    assert unknown == "labeling.reward_weights: 'auto-j' is none of reference, deberta"
-    assert "weights above 0" in refused(path, mean[0], "labeling.reward_weights={reference: 0}")
-
-
-@pytest.mark.parametrize("name", ["", "../../02_responses/poet", "a/b", "a~b"])
-def test_the_id_of_a_reward_model_can_be_a_directory(path: Path, name: str) -> None:
-    setting = f"scoring.reward_models=[{{kind: reference, id: '{name}'}}]"
-    assert f"reward model id {name!r} must be 1 to 64 letters" in refused(path, setting, "labeling.reward_model=null")
-
-
-def test_the_tags_of_a_column_need_a_column_for_labels_too(path: Path) -> None:
-    message = "labeling.tagger `column` needs a file source with `tags_column`"
-    assert refused(path, "labeling.tagger={kind: column}") == message
-
-
-def test_the_tags_of_a_column_need_a_column(path: Path) -> None:
-    message = "queries: tagger `column` needs a file source with `tags_column`"
-    assert refused(path, "queries.tagger.kind=column") == message
-    assert load_config(path, ["queries.tagger.kind=column", "queries.sources.0.tags_column=tags"])
-
-
-@pytest.mark.parametrize("setting", ["prefer_metrics=true", "standardise=true", "beta_rows=100"])
-def test_settings_for_outcomes_files_are_refused_in_a_run(path: Path, setting: str) -> None:
-    assert f"labeling.{setting.partition('=')[0]} is for outcomes files" in refused(path, f"labeling.{setting}")
-
-
 # Bad files
 
 
@@ -306,55 +188,3 @@ def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "nothing.yaml")
     with pytest.raises(ConfigError, match=r"^config file .* cannot be read: "):
         load_config(tmp_path)
-
-
-# Distilling from an outcomes file
-
-
-def test_without_a_file_everything_has_its_default() -> None:
-    assert load_distill_config(None) == DistillConfig()
-    assert load_distill_config(None, ["training.epochs=7"]).training.epochs == 7
-
-
-def test_the_file_of_a_run_serves_for_distilling_too(path: Path) -> None:
-    run: RunConfig = load_config(path, ["labeling.beta=0.9"])
-    config = load_distill_config(path, ["labeling.beta=0.9"])
-    labeling = run.labeling.model_copy(update={"reward_model": None})  # the outcomes bring their rewards along
-    assert config == DistillConfig(ray=run.ray, labeling=labeling, training=run.training)
-
-
-def test_overrides_of_a_runs_file_may_be_for_outcomes_files(path: Path) -> None:
-    asked = ["labeling.beta_rows=1500", "labeling.prefer_metrics=true", "labeling.tagger={kind: clusters, clusters: 5}"]
-    labeling = load_distill_config(path, asked).labeling
-    assert (labeling.beta_rows, labeling.prefer_metrics) == (1500, True)
-    assert labeling.tagger is not None
-    assert labeling.tagger.kind == "clusters"
-
-
-def test_a_default_that_hangs_on_an_override_is_one_of_a_runs_file_too(path: Path) -> None:
-    assert load_distill_config(path).training.pooling == "native"
-    assert load_distill_config(path, ["training.frozen=true"]).training.pooling == "mean"
-
-
-def test_what_labels_of_a_run_are_made_from_is_refused_for_an_outcomes_file() -> None:
-    for setting, named in [("reward_model=judge", "reward_model"), ("reward_weights={judge: 1}", "reward_weights"),
-                           ("tagger={kind: rules}", "tagger rules")]:  # fmt: skip
-        with pytest.raises(ConfigError, match=rf"labeling\.{named} is for runs"):
-            load_distill_config(None, [f"labeling.{setting}"])
-    clusters = load_distill_config(None, ["labeling.tagger={kind: clusters, clusters: 5}"]).labeling.tagger
-    assert clusters is not None
-    assert clusters.kind == "clusters"
-
-
-def test_a_file_of_its_own_holds_labeling_and_training_alone(tmp_path: Path) -> None:
-    path = tmp_path / "distill.yaml"
-    path.write_text(yaml.safe_dump({"labeling": {"beta": 0.5}, "training": {"epochs": 2}}))
-    config = load_distill_config(path, ["training.epochs=4"])
-    assert (config.labeling.beta, config.training.epochs) == (0.5, 4)
-    with pytest.raises(ConfigError, match=r"distill\.yaml: unknown key 'training\.epoch'; did you mean 'epochs'\?$"):
-        load_distill_config(path, ["training.epoch=4"])
-
-
-def test_an_unknown_key_among_overrides_alone_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"^overrides: unknown key 'trainin'; did you mean 'training'\?$"):
-        load_distill_config(None, ["trainin.epochs=1"])

@@ -168,6 +168,14 @@ def test_tags_are_a_list_of_texts(tmp_path: Path, tags: object) -> None:
     assert message == "q.jsonl:1: column 'labels' must hold a list of texts"
 
 
+@pytest.mark.parametrize("settings", [{}, {"source_column": "subset"}, {"tags_column": "labels"}])
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path, settings: dict[str, str]) -> None:
+    (column,) = settings.values() or ["query_id"]
+    value: object = ["a\ud800"] if column == "labels" else "a\ud800"
+    message = refused(tmp_path / "q.jsonl", [ROWS[1], {**ROWS[0], column: value}], **settings)
+    assert message == f"q.jsonl:2: `{column}` holds half a surrogate pair, which is no text"
+
+
 @pytest.mark.parametrize("split", ["test", "validation", "", 1])
 def test_a_split_is_train_or_eval(tmp_path: Path, split: object) -> None:
     message = refused(tmp_path / "q.jsonl", [{**ROWS[0], "set": split}], split_column="set")

@@ -27,7 +27,7 @@ def service(http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         simulated("breaking", tokens=9, per_token_s=0.02, breaks_after=3),
     ]
     settings = {
-        "first_token_timeout_s": 1, "request_timeout_s": 2.5, "retry_after_s": 4,
+        "first_token_timeout_s": 1, "request_timeout_s": 2.5, "body_timeout_s": 1, "retry_after_s": 4,
         "ingress": {"max_ongoing_requests": 6, "target_ongoing_requests": 6},
     }  # fmt: skip
     args = ServeArgs.model_validate({"router": str(directory), "experts": experts, "serving": settings})
@@ -73,6 +73,17 @@ def test_a_defect_is_not_told_to_clients(service: Service) -> None:
     reply = httpx.post(f"{service.url}/v1/chat/completions", json={"model": "crashing", "messages": ask("Hi")})
     assert reply.status_code == 503
     assert "simulated defect" not in reply.text
+
+
+def test_a_body_that_does_not_arrive_gets_408(service: Service) -> None:
+    def a_part() -> Iterator[bytes]:
+        yield b'{"model": "quick", '
+        time.sleep(2)
+
+    started = time.monotonic()
+    reply = httpx.post(f"{service.url}/v1/chat/completions", content=a_part(), timeout=10)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (408, "timeout")
+    assert time.monotonic() - started < 5
 
 
 def test_a_full_ingress_says_so_in_openais_form_and_when_to_come_back(service: Service) -> None:

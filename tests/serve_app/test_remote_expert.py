@@ -10,6 +10,7 @@ import pytest
 
 from serve_app.args import ServeArgs
 from tests.serve_app.conftest import Service, ask, client_of, make_router, serving, simulated
+from tests.stages import endpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.extended]
 
@@ -21,21 +22,26 @@ def remote(expert_id: str, url: str, served_name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def hosted(service: Service, http_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Experts: hosted, which is `wordy` of the simulated service; failing, its `broken`; gone, where nobody listens."""
+    """Experts: hosted, which is `wordy` of the simulated service; failing, its `broken`; gone; picky; local.
+
+    Nobody listens where `gone` is; `picky` finds fault with every request.
+    """
     directory = tmp_path_factory.mktemp("router")
-    predictor = make_router(directory, ["hosted", "failing", "gone", "local"])
+    predictor = make_router(directory, ["hosted", "failing", "gone", "picky", "local"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
-    experts = [
-        remote("hosted", f"{service.url}/v1", "wordy"),
-        remote("failing", f"{service.url}/v1", "broken"),
-        remote("gone", nobody, "any"),
-        simulated("local", tokens=4),
-    ]
-    args = ServeArgs.model_validate({"router": str(directory), "experts": experts})
-    with serving("hosted", http_port, args, predictor) as running:
-        yield running
+    with endpoint.serving(lambda query, tries: (400, "no tools here")) as picky:
+        experts = [
+            remote("hosted", f"{service.url}/v1", "wordy"),
+            remote("failing", f"{service.url}/v1", "broken"),
+            remote("gone", nobody, "any"),
+            remote("picky", picky.base_url, "any"),
+            simulated("local", tokens=4),
+        ]
+        args = ServeArgs.model_validate({"router": str(directory), "experts": experts, "serving": {"max_attempts": 2}})
+        with serving("hosted", http_port, args, predictor) as running:
+            yield running
 
 
 @pytest.fixture
@@ -66,13 +72,23 @@ def test_a_remote_expert_completes_plain_prompts(client: openai.OpenAI) -> None:
     assert {chunk.model for chunk in chunks} == {"hosted"}
 
 
-@pytest.mark.parametrize("expert", ["failing", "gone"])
-def test_an_endpoint_that_fails_or_is_gone_is_replaced(hosted: Service, client: openai.OpenAI, expert: str) -> None:
+@pytest.mark.parametrize("expert", ["failing", "gone", "picky"])
+def test_an_endpoint_that_fails_is_gone_or_refuses_is_replaced(
+    hosted: Service, client: openai.OpenAI, expert: str
+) -> None:
     raw = client.chat.completions.with_raw_response.create(
         model="zooter", messages=ask(hosted.query_for(expert, "local"))
     )
     assert raw.headers["x-zooter-expert"] == "local"
     assert raw.headers["x-zooter-attempts"] == "2"
+
+
+@pytest.mark.parametrize("order", [("picky", "gone"), ("failing", "picky")])
+def test_where_nobody_answers_the_fault_of_the_request_is_told(
+    hosted: Service, client: openai.OpenAI, order: tuple[str, str]
+) -> None:
+    with pytest.raises(openai.BadRequestError, match="no tools here"):
+        client.chat.completions.create(model="zooter", messages=ask(hosted.query_for(*order)))
 
 
 def test_nothing_of_the_endpoint_is_told_to_clients(hosted: Service) -> None:

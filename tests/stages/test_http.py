@@ -105,6 +105,20 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(
     assert all(endpoint.tries[query] == 2 for query in answered), "what was paid for is not asked again"
 
 
+def test_what_a_finished_expert_of_the_same_endpoint_spent_counts(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOTER_TEST_KEY", "secret")
+    config = RunConfig.model_validate(http_settings(settings, endpoint))
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    generation.run(config.generation, query_unit, config.run_dir, console)  # 35 responses of 12 tokens
+    remote(settings).update(budget={"tokens": 430})
+    settings["generation"]["experts"].append({"id": "twin", "same_weights_as": "remote"})
+    config = RunConfig.model_validate(settings)
+    with pytest.raises(StageError, match=r"twin: the budget is used up, 3[345] queries are left"):
+        generation.run(config.generation, query_unit, config.run_dir, console)
+
+
 def test_what_former_runs_spent_counts() -> None:
     budget = BudgetConfig(cost=1.0, prompt_price=2.0, generated_price=4.0)
     assert budget.cost_of(100_000, 200_000) == pytest.approx(1.0)

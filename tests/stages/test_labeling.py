@@ -258,6 +258,28 @@ def test_labels_may_be_smoothed_over_the_tags_of_another_tagger_and_inspected(
     assert re.search(rf"label \(beta = 0\.3\) +{final[0]:.3f} +{final[1]:.3f}", shown)
 
 
+def test_smoothed_rewards_are_inspected_and_a_run_of_one_source_has_no_tag_of_it(
+    settings: dict[str, Any], queries_file: Path, console: Console, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in queries_file.read_text().splitlines()]
+    sums = [
+        row | {"tags": ["odd" if number % 2 else "even"]} for number, row in enumerate(rows) if row["kind"] == "sums"
+    ]
+    queries_file.write_text("".join(json.dumps(row) + "\n" for row in sums))
+    settings["queries"]["sources"][0]["tags_column"] = "tags"
+    settings["labeling"] |= {"tagger": {"kind": "column"}, "smooth": "rewards", "source_as_tag": True}
+    result = pipeline.run(RunConfig.model_validate(settings), console, until="labeling")
+    found = {tag["tag"]: tag for tag in pq.read_table(f"{result.paths['labeling']}/tags.parquet").to_pylist()}
+    assert found.keys() == {"odd", "even"}
+
+    assert main(["labels", "inspect", "sums/004", "--run", settings["run_dir"]]) == 0
+    shown = capfd.readouterr().out
+    assert re.search(rf"mean reward: even \({found['even']['queries']} training queries\) +1\.000 +0\.000", shown)
+    assert re.search(r"label \(beta = 0\.3, T = 0\.5\) +0\.881 +0\.119", shown)  # both mix to (1, 0): e^2 / (1 + e^2)
+    assert "sample label (T" not in shown
+    assert "source sums (" not in shown
+
+
 def test_a_query_that_cannot_be_inspected_is_told_in_one_sentence(
     settings: dict[str, Any], console: Console, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

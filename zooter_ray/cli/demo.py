@@ -1,6 +1,7 @@
 """`zooter demo`: the whole loop on models that come as packages, on one machine: run, report, serve, ask."""
 
 import argparse
+import json
 import os
 import socket
 from importlib.resources import files
@@ -35,10 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, console: Console) -> None:
     """Run every stage, show what the router is worth, then serve it and ask it a few queries."""
     os.environ.update({**FAST_PATH, **os.environ})
-    every = ["queries.limit=null"] if arguments.all else []
-    config = load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*every, *arguments.overrides])
-    if not any(override.startswith("run_dir=") for override in arguments.overrides):
-        config = config.model_copy(update={"run_dir": arguments.run_dir})
+    config = config_of(arguments)
     drawn = "all of its queries" if config.queries.limit is None else f"{config.queries.limit} of its queries"
     console.print(
         f"The demo set is made by the project; this run draws {drawn} and grades responses by their references.",
@@ -58,6 +56,15 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
             show_how_to_call(url, console)
             console.print("Ctrl-C ends it.", highlight=False)
             wait_for_interrupt()
+
+
+def config_of(arguments: argparse.Namespace) -> RunConfig:
+    """The demo's config; what `--set` says comes last."""
+    chosen = [
+        f"run_dir={json.dumps(arguments.run_dir, ensure_ascii=False)}",
+        *(["queries.limit=null"] if arguments.all else []),
+    ]
+    return load_config(str(files("zooter_ray.cli") / "demo.yaml"), [*chosen, *arguments.overrides])
 
 
 def with_free_port(config: RunConfig) -> RunConfig:

@@ -119,7 +119,8 @@ def print_row(
     if not of_rewards:
         table.add_row(f"sample label (T = {settings['temperature']:g})", *cells(sample_M))
     mean = "mean reward" if of_rewards else "tag label"
-    for tag in (*row["tags"], *([source_tag(row["source"])] if settings["source_as_tag"] else [])):
+    source = source_tag(row["source"])  # a tag as well where there are several sources
+    for tag in (*row["tags"], *([source] if settings["source_as_tag"] and source in tags else [])):
         found = tags.get(tag)
         name = f"{mean}: {tag} ({found['queries'] if found else 'no'} training queries)"
         table.add_row(name, *(cells(found["label"]) if found else [""] * len(sample_M)))

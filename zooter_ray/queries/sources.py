@@ -110,6 +110,7 @@ def _text(where: str, row: Row, column: str | None) -> str | None:
     value = row.get(column)
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise DataError(f"{where}: column {column!r} must hold a text; set it to null in the config if there is none")
+    check_encodes(where, column, [str(value)])
     return str(value)
 
 
@@ -119,6 +120,7 @@ def _tags(where: str, row: Row, column: str | None) -> list[str]:
         return []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError(f"{where}: column {column!r} must hold a list of texts")
+    check_encodes(where, str(column), tags)
     return list(dict.fromkeys(tags))
 
 
