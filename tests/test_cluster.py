@@ -3,18 +3,25 @@
 import pytest
 
 from zooter_ray.cluster import check_fits
+from zooter_ray.config.generation import VllmEngine
 from zooter_ray.config.resources import StageResources
 from zooter_ray.errors import ConfigError
+from zooter_ray.resources import least, least_of_engine
 
 
 def test_what_a_new_ray_can_never_give_is_refused() -> None:
-    asked = {"training.resources": StageResources(num_cpus=4, num_gpus=1, workers=8)}
+    asked = {"training.resources": least(StageResources(num_cpus=4, num_gpus=1, workers=8))}
     with pytest.raises(ConfigError, match=r"training\.resources asks for 8 GPUs, but .* has 0; .* with ray\.num_gpus"):
-        check_fits(asked, {"CPU": 32})
+        check_fits({"CPU": 32}, asked)
     with pytest.raises(ConfigError, match=r"training\.resources asks for 32 CPUs, but .* has 31; .*ray\.num_cpus"):
-        check_fits(asked, {"CPU": 31, "GPU": 8})
-    check_fits(asked, {"CPU": 32, "GPU": 8})
+        check_fits({"CPU": 31, "GPU": 8}, asked)
+    check_fits({"CPU": 32, "GPU": 8}, asked)
 
 
 def test_elastic_workers_need_place_for_the_fewest() -> None:
-    check_fits({"training.resources": StageResources(num_cpus=2, workers=(1, 64))}, {"CPU": 2})
+    assert least(StageResources(num_cpus=2, workers=(1, 64))) == {"CPU": 2, "GPU": 0}
+
+
+def test_an_engine_needs_place_for_all_its_tensor_parallel_workers() -> None:
+    engine = VllmEngine(source="m", tensor_parallel_size=4, resources=StageResources(num_gpus=1, workers=(2, 8)))
+    assert least_of_engine(engine) == {"CPU": 8, "GPU": 8}

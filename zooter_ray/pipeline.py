@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name
 from zooter_ray.outputs import LOCK, alone_in, check_free, check_ours
 from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
+from zooter_ray.resources import Check, least, unchecked
 from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
@@ -70,8 +72,8 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
             check_pool(read_card_of(directory), expert_ids(config.generation), directory, "the run")
         prepare_models(config, console)
         units: dict[str, Unit] = {}
-        with connected(config.ray):
-            for stage, unit in _stages(config, console):
+        with connected(config.ray) as check:
+            for stage, unit in _stages(config, console, check):
                 units[stage] = unit
                 if stage == until:
                     break
@@ -80,18 +82,18 @@ def run(config: RunConfig, console: Console, until: str = STAGES[-1]) -> RunResu
     return result
 
 
-def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
+def _stages(config: RunConfig, console: Console, check: Check) -> Iterator[tuple[str, Unit]]:
     """Run one stage after the other; yields its name and its unit (of a stage with many, the directory of all)."""
     run_dir, shown = config.run_dir, shown_names(config.generation)
-    query_unit = queries.run(config.queries, run_dir, console)
+    query_unit = queries.run(config.queries, run_dir, console, check)
     yield "queries", query_unit
-    responses = generation.run(config.generation, query_unit, run_dir, console)
+    responses = generation.run(config.generation, query_unit, run_dir, console, check=check)
     yield "generation", _parent(run_dir, generation.STAGE, query_unit)
-    rewards = scoring.run(config.scoring, responses, run_dir, console)
+    rewards = scoring.run(config.scoring, responses, run_dir, console, check)
     yield "scoring", _parent(run_dir, scoring.STAGE, query_unit)
     reference = next((model.id for model in config.scoring.reward_models if model.kind == "reference"), None)
     tagger = config.labeling.tagger
-    tags = None if tagger is None else queries.retag(config.queries, tagger, query_unit, run_dir, console)
+    tags = None if tagger is None else queries.retag(config.queries, tagger, query_unit, run_dir, console, check)
     labels, supervision = labeling.run(
         config.labeling, query_unit, responses, rewards, reference, tags, run_dir, console
     )
@@ -99,7 +101,9 @@ def _stages(config: RunConfig, console: Console) -> Iterator[tuple[str, Unit]]:
     yield "labeling", labels
     same_weights = {e.id: e.same_weights_as for e in config.generation.experts if e.same_weights_as is not None}
     experts = expert_ids(config.generation)
-    router = training.run(config.training, config.labeling, labels, experts, run_dir, console, same_weights)
+    router = training.run(
+        config.training, config.labeling, labels, experts, run_dir, console, same_weights, check=check
+    )
     yield "training", router
     yield (
         "evaluation",
@@ -161,8 +165,8 @@ def distill(outcomes: str, output: str, config: DistillConfig, console: Console,
     with alone_in(work):
         labels, read = labeling.run_on_outcomes(config.labeling, outcomes, work, console)
         console.print(pool_of(labels, read.experts, {}).sentence, highlight=False)
-        with connected(config.ray, {"training.resources": config.training.resources}):
-            router = training.run(config.training, config.labeling, labels, read.experts, work, console)
+        with connected(config.ray) as check:
+            router = training.run(config.training, config.labeling, labels, read.experts, work, console, check=check)
         if target.exists():
             shutil.rmtree(Path(work) / REPLACED, ignore_errors=True)  # of an earlier end that was cut short
             target.rename(Path(work) / REPLACED)
@@ -195,8 +199,8 @@ def _search(experiment: tuning.Experiment, config: TuneConfig, console: Console)
         prepare({**backbones, **embedders}, console)
         if config.tuning.space.keys().isdisjoint({"labeling.tagger", "labeling.source_as_tag"}):
             labeling.tag_file(experiment.outcomes, config.labeling, console)
-        asked = {"training.resources": config.training.resources}
-        with connected(config.ray, asked), training.sigint_handler_kept():
+        with connected(config.ray) as check, training.sigint_handler_kept():
+            check({"training.resources": least(config.training.resources)})
             failed = tuning.run(experiment, distil_trial, console)
     tuning.conclude(experiment, failed, console)
 
@@ -267,8 +271,9 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
         os.environ.update(config.ray.env_vars)
         prepare_benchmarks(config, console)
         asks_nobody = not config.answered and not config.reward_models
-        with nullcontext() if asks_nobody else connected(config.ray):
-            unit = benchmarks.run(config, run_dir, console, generation.run, scoring.run)
+        with nullcontext(unchecked) if asks_nobody else connected(config.ray) as check:
+            generate, score = partial(generation.run, check=check), partial(scoring.run, check=check)
+            unit = benchmarks.run(config, run_dir, console, generate, score)
     return posixpath.join(unit.path, benchmarks.OUTCOMES_FILE)
 
 

@@ -1,8 +1,27 @@
-"""What a stage asks of the cluster, in the keyword arguments in which Ray wants to hear it."""
+"""What a stage asks of the cluster: at least, and in the keyword arguments in which Ray wants to hear it."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zooter_ray.config.resources import StageResources, worker_range
+
+Asked = Mapping[str, Mapping[str, float]]  # CPUs and GPUs, by the setting that asks for them
+Check = Callable[[Asked], None]  # refuses what can never be had, which would be waited for without end
+
+
+def unchecked(_: Asked) -> None:
+    """The check of a cluster that may grow."""
+
+
+def least(resources: StageResources, copies: int = 1) -> dict[str, float]:
+    """CPUs and GPUs of the fewest workers, each of so many processes."""
+    workers = worker_range(resources)[0] * copies
+    return {"CPU": workers * resources.num_cpus, "GPU": workers * resources.num_gpus}
+
+
+def least_of_engine(engine: Any) -> dict[str, float]:
+    """CPUs and GPUs of an engine's fewest workers."""
+    return least(engine.resources, getattr(engine, "tensor_parallel_size", 1))
 
 
 def actor_kwargs(resources: StageResources) -> dict[str, Any]:

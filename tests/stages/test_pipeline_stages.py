@@ -1,6 +1,9 @@
 """Scoring to evaluation on simulated experts, and a router that plain transformers loads."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from zooter_ray import pipeline
 from zooter_ray.artifacts import read_json, read_table
 from zooter_ray.cli.main import main
+from zooter_ray.cluster import check_fits, connected
 from zooter_ray.config import RunConfig
+from zooter_ray.config.run import RayConfig
+from zooter_ray.errors import ConfigError
 from zooter_ray.outcomes import read_outcomes
+from zooter_ray.resources import Check
 from zooter_ray.router.directory import read_card
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import LABELS
@@ -112,6 +119,36 @@ def test_a_second_run_makes_nothing_anew(finished: dict[str, Any], settings: dic
     assert again == first
     assert times() == before
     assert json.loads(Path(config.run_dir, "run.json").read_text()) == first.paths
+
+
+def has(monkeypatch: pytest.MonkeyPatch, **there_is: float) -> None:
+    """As if the run had started a Ray that has no more than this."""
+
+    @contextmanager
+    def reached(config: RayConfig) -> Iterator[Check]:
+        with connected(config):
+            yield partial(check_fits, there_is)
+
+    monkeypatch.setattr(pipeline, "connected", reached)
+
+
+def test_what_can_never_be_had_is_refused_by_the_stage_that_asks_for_it(
+    finished: dict[str, Any], settings: dict[str, Any], console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clusters = {"kind": "clusters", "clusters": 4, "resources": {"num_cpus": 0.25}}
+    settings["queries"]["tagger"], settings["training"]["resources"] = clusters, {"num_cpus": 2}
+    small = RunConfig.model_validate(settings)
+    for cpus, asks in [
+        (0, "resources of the tagger asks for 0.25 CPUs"),
+        (0.25, "engine.resources of expert adder asks for 0.5 CPUs"),
+        (0.5, "resources of reward model reference asks for 1 CPUs"),
+        (1, "training.resources asks for 2 CPUs"),
+    ]:
+        has(monkeypatch, CPU=cpus)
+        with pytest.raises(ConfigError, match=f"^{asks}, but the Ray that starts on this machine has {cpus:g}"):
+            pipeline.run(small, console)
+    has(monkeypatch)
+    run_once(finished, settings, console)  # what is complete asks for nothing
 
 
 def test_a_finished_run_calibrates_the_plan_of_its_own_config(

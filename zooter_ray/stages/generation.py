@@ -18,6 +18,7 @@ from zooter_ray.config.resources import worker_range
 from zooter_ray.errors import StageError
 from zooter_ray.experts import engine_groups, engine_of, shown_name
 from zooter_ray.progress import track
+from zooter_ray.resources import Check, least_of_engine, unchecked
 from zooter_ray.schemas import CONVERSATIONS, QUERIES, REJECTED, RESPONSES
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
@@ -53,6 +54,7 @@ def run(
     run_dir: str,
     console: Console,
     may_be_empty: bool = False,
+    check: Check = unchecked,
 ) -> dict[str, Unit]:
     """Generate what is missing, engine by engine or side by side.
 
@@ -63,9 +65,13 @@ def run(
         run_dir: where the run lives.
         console: where progress is shown.
         may_be_empty: whether an expert may fail all that it is asked, since it is a remainder.
+        check: is told what engines ask of the cluster.
 
     Returns:
         Each expert's complete unit.
+
+    Raises:
+        ConfigError: if an engine asks for what can never be had.
     """
     all_units = units(config, queries, run_dir)
     asked, schema = _by_expert(config, queries), QUERIES if isinstance(queries, Unit) else CONVERSATIONS
@@ -73,6 +79,7 @@ def run(
     for engine, group in engine_groups(config):
         open_units = {expert.id: all_units[expert.id] for expert in group if not is_complete(all_units[expert.id])}
         if open_units:
+            check({f"engine.resources of expert {group[0].id}": least_of_engine(engine)})
             experts = [expert for expert in group if expert.id in open_units]
             known = [all_units[expert.id] for expert in group]
             jobs.append(_job(config, engine, experts, asked, schema, open_units, known, may_be_empty))

@@ -23,6 +23,7 @@ from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import track
 from zooter_ray.queries.instag import instag_prompt, parse_tags
 from zooter_ray.queries.rules import rule_tags
+from zooter_ray.resources import Check, least, least_of_engine
 from zooter_ray.schemas import QUERIES, TAGS
 from zooter_ray.stages.blocks import (
     WHOLE,
@@ -41,10 +42,14 @@ EMBEDDED_TOGETHER = 4096
 TAGGER = "tagger"  # the name under which its one unit is committed
 
 
-def run(tagger: Tagger, seed: int, clean: Unit, tags: Unit, console: Console) -> None:
+def run(tagger: Tagger, seed: int, clean: Unit, tags: Unit, console: Console, check: Check) -> None:
     """Make the unit of tags, if it is not complete."""
     if is_complete(tags):
         return
+    if tagger.kind == "instagger":
+        check({"engine.resources of the tagger": least_of_engine(tagger.engine)})
+    elif tagger.kind == "clusters":
+        check({"resources of the tagger": least(tagger.resources)})
     if tagger.kind == "clusters":
         remove(tags)  # parts of an interrupted run: centres follow from all queries, so it starts anew
     total = read_manifest(clean)["rows_out"]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from zooter_ray.artifacts import Unit, is_complete, make_unit
 from zooter_ray.config.scoring import ScoringConfig
+from zooter_ray.resources import Check, least, least_of_engine, unchecked
 from zooter_ray.stages.scoring import comparing, judging, pointwise
 from zooter_ray.stages.scoring.rows import STAGE
 
@@ -31,15 +32,21 @@ def units(config: ScoringConfig, responses: Mapping[str, Unit], run_dir: str) ->
 
 
 def run(
-    config: ScoringConfig, responses: Mapping[str, Unit], run_dir: str, console: Console
+    config: ScoringConfig, responses: Mapping[str, Unit], run_dir: str, console: Console, check: Check = unchecked
 ) -> dict[str, dict[str, Unit]]:
-    """Score what is missing; returns the complete units by reward model and expert."""
+    """Score what is missing; returns the complete units by reward model and expert.
+
+    Raises:
+        ConfigError: if a reward model asks for what `check` says can never be had.
+    """
     all_units = units(config, responses, run_dir)
     for model in config.reward_models:
         todo = {expert: unit for expert, unit in all_units[model.id].items() if not is_complete(unit)}
         theirs = {expert: responses[expert] for expert in todo}
         if not todo:
             continue
+        asked = least_of_engine(model.engine) if model.kind == "generative" else least(model.resources)
+        check({f"resources of reward model {model.id}": asked})
         if model.kind == "pair_ranker":
             comparing.run(model, responses, todo, config.block_rows, run_dir, console)
         elif model.kind == "generative":

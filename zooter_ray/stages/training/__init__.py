@@ -42,7 +42,7 @@ from zooter_ray.hashing import text_hashes
 from zooter_ray.labels import beta_of
 from zooter_ray.package_models import absolute_source
 from zooter_ray.progress import map_rows, track
-from zooter_ray.resources import training_kwargs
+from zooter_ray.resources import Check, least, training_kwargs, unchecked
 from zooter_ray.router.data import steps_per_epoch, tokenise
 from zooter_ray.router.directory import BASELINES_FILE, RouterCard
 from zooter_ray.router.export import check_possible
@@ -82,17 +82,20 @@ def run(
     same_weights: Mapping[str, str] | None = None,
     callbacks: Sequence[ray.train.UserCallback] = (),
     shared: str | None = None,
+    check: Check = unchecked,
 ) -> Unit:
     """Distil the router, if the unit is not complete; Ray Train tells `callbacks` of every epoch.
 
     A frozen encoder's features are left in the run directory, or in the directory `shared`, for other heads.
 
     Raises:
+        ConfigError: if its workers ask for what `check` says can never be had.
         StageError: if there is nothing to train on or to validate with.
     """
     router = unit(config, labels, run_dir)
     if is_complete(router):
         return router
+    check({"training.resources": least(config.resources)})
     watch = Stopwatch()
     table = read_table(labels.path, LABELS)
     tokenizer = new_tokenizer(config.backbone, config.truncation_side)
