@@ -24,6 +24,7 @@ from rich.console import Console
 from tests.tiny_models import save_bert
 from zooter_ray import pipeline
 from zooter_ray.config import DistillConfig, dump_config
+from zooter_ray.config.resources import StageResources
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, DataError, StageError
 from zooter_ray.outcomes import read_outcomes
@@ -108,7 +109,8 @@ class Searched:
     def __init__(self, folder: Path) -> None:
         self.folder, self.directory, self.shown = folder, folder / "search", io.StringIO()
         config, self.outcomes = search(folder), write_outcomes(folder / "outcomes.jsonl")
-        head_alone = config.training.model_copy(update={"frozen": True, "pooling": "mean"})
+        all_there_is = StageResources(num_cpus=8)  # so that nothing else may ask for a CPU meanwhile
+        head_alone = config.training.model_copy(update={"frozen": True, "pooling": "mean", "resources": all_there_is})
         self.config = config.model_copy(update={"training": head_alone})
         before, handler = at_work(), signal.getsignal(signal.SIGINT)
         with pytest.MonkeyPatch.context() as patch:

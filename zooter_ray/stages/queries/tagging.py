@@ -50,7 +50,6 @@ def run(tagger: Tagger, seed: int, clean: Unit, tags: Unit, console: Console, ch
         check({"engine.resources of the tagger": least_of_engine(tagger.engine)})
     elif tagger.kind == "clusters":
         check({"resources of the tagger": least(tagger.resources)})
-    if tagger.kind == "clusters":
         remove(tags)  # parts of an interrupted run: centres follow from all queries, so it starts anew
     total = read_manifest(clean)["rows_out"]
     done, finished = done_keys({TAGGER: tags}, TAGS)

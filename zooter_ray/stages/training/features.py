@@ -74,9 +74,11 @@ def embedded(
     """Rows of FEATURES, in the order of the tokens."""
     local = config.model_copy(update={"backbone": absolute_source(config.backbone)})
     numbered = tokens.select(["token_ids"]).append_column("row", pa.array(np.arange(tokens.num_rows)))
-    made = ray.data.from_arrow(numbered).repartition(-(-tokens.num_rows // ROWS_TOGETHER)).map_batches(
+    # Cut here: a task of Ray's that cuts would wait without end for a CPU where the actors take all there are.
+    cut = [numbered.slice(start, ROWS_TOGETHER) for start in range(0, tokens.num_rows, ROWS_TOGETHER)]
+    made = ray.data.from_arrow(cut).map_batches(
         Pool, fn_constructor_args=(local, experts, pad_token_id), **in_actors(config.resources, ROWS_TOGETHER)
-    )  # fmt: skip
+    )
     blocks: list[pa.Table] = []
 
     def arriving() -> Iterator[int]:

@@ -24,7 +24,8 @@ from zooter_ray.stages.tuning.trial import Distil, run_trial
 
 __all__ = ["Experiment", "conclude", "prepare", "run"]
 
-DRIVER_CPUS = 0.1  # a driver waits for its workers: whole CPUs for drivers would leave none for those
+# No CPU: a driver waits for its workers, who may need all there are. Ray Tune wants something to be asked for.
+DRIVER = {"memory": 1 << 20}
 
 
 class Ended(tune.Callback):  # type: ignore[misc]  # Ray has no types
@@ -87,7 +88,7 @@ def _fit(
         ended.put(number)
 
     results = tune.Tuner(
-        tune.with_resources(driver, {"CPU": DRIVER_CPUS}),
+        tune.with_resources(driver, DRIVER),
         param_space={"trial": tune.grid_search(list(by_number))},
         tune_config=tune.TuneConfig(max_concurrent_trials=tuning.concurrent, reuse_actors=True),
         run_config=tune.RunConfig(
