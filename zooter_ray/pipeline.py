@@ -21,7 +21,7 @@ from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.config.run import STAGES
 from zooter_ray.config.tuning import TuneConfig
 from zooter_ray.errors import ArtifactError, StageError
-from zooter_ray.evaluation.learned import Learned, learn, learned_from_json, rows_of_outcomes
+from zooter_ray.evaluation.learned import Learned, learn, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
 from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name
@@ -29,7 +29,7 @@ from zooter_ray.outputs import LOCK, alone_in, check_free, check_ours
 from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
 from zooter_ray.resources import Check, least, unchecked
-from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
+from zooter_ray.router.directory import check_pool, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.router.route import route_file
 from zooter_ray.row_files import read_rows
@@ -279,7 +279,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
 
 def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None, console: Console) -> Learned:
     """What baselines know: of these training rows, or of what distillation left with the router."""
-    left = learned_from_json(predictor.card.baselines, read_baseline_arrays(router))
+    left = evaluation.learned_left(router, predictor.card, console)
     if training is None:
         return left
     embed = evaluation.embedder_of(left, console)

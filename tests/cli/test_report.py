@@ -13,7 +13,7 @@ from zooter_ray.cli.report import report_of as path_of_report
 from zooter_ray.cli.report import sizes_of
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.paper_tables import PaperTables
-from zooter_ray.evaluation.schema import Report
+from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report
 
 PAPER = Path(__file__).parents[2] / "jobs/configs/paper.yaml"
 
@@ -58,6 +58,11 @@ def test_ranks_are_read_either_way(tmp_path: Path) -> None:
     assert (found["rank_against"], found["include_overall"]) == ("all", True)
 
 
+def test_a_report_may_be_named_by_its_file(tmp_path: Path) -> None:
+    path = f"{saved(tmp_path / 'run')}/report.json"
+    assert path_of_report(path) == path
+
+
 def test_a_run_directory_is_followed_to_its_report_even_if_it_was_moved(tmp_path: Path) -> None:
     run = saved_run(tmp_path / "run")
     moved = shutil.move(run, tmp_path / "moved")
@@ -89,6 +94,10 @@ def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:
     [
         ({"runs": ["nowhere"]}, "nowhere holds neither a report.json nor a run"),
         ({"runs": ["best", "other"]}, "best and other cannot be compared: they were evaluated on different rows"),
+        ({"runs": ["best", "other", "./best/"]}, "--runs names one report twice: best and ./best/"),
+        ({"runs": ["best", "best"]}, "--runs names one report twice: best and best"),
+        ({"runs": ["cut"]}, "cut/report.json is damaged; evaluate again"),
+        ({"runs": ["odd"]}, "odd/report.json is damaged; evaluate again"),
         ({"runs": ["old"]}, "old/report.json is no report of this version; evaluate again"),
         ({"reference": {"GPT": {"flask/law": 1.0}}}, "reference 'GPT' has no value for source 'flask/arts'"),
         ({"reference": {"GPT": {"flask/law": "good"}}}, "GPT.flask/law: a name must map to {source: number}"),
@@ -111,6 +120,12 @@ def test_bad_input_ends_in_one_sentence(
     saved(tmp_path / "best")
     saved(tmp_path / "other", BEST.model_copy(update={"rows_fingerprint": "another"}))
     saved(tmp_path / "old", BEST.model_copy(update={"schema_version": 4}))
+    for name, content in {
+        "cut": BEST.model_dump_json()[:999],
+        "odd": json.dumps({"schema_version": SCHEMA_VERSION}),
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(content)
     Path("hosted.json").write_text(json.dumps(changed.get("reference", {})).replace("NaN", ".nan"))
     arguments = ["report", "--runs", *changed.get("runs", ["best"]), "--output", "tables", "--reference", "hosted.json"]
     assert main([*arguments, "--parameters", changed.get("parameters", "llama=13e9")]) == 2

@@ -134,7 +134,7 @@ def test_training_queries_are_known_again_without_an_embedder() -> None:
 
 def test_a_router_directory_without_arrays_has_no_neighbours() -> None:
     found = learned_from_json({"overall": {"llama": 1.0}, "per_source": {}, "embedder": "minilm"}, None)
-    assert (found.embedder, found.embeddings_QD, found.per_tag) == (None, None, {})
+    assert (found.embedder, found.embeddings_QD, found.per_tag) == ("minilm", None, {})
     assert found.rows_seen(["any"]) == 0
 
 

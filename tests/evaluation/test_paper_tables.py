@@ -9,6 +9,7 @@ from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.learned import Learned
 from zooter_ray.evaluation.paper_tables import MethodRow, PaperTables, make_tables, size
+from zooter_ray.evaluation.rendering.paper_tables import notes, table2
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import Report, RouterSettings
 from zooter_ray.outcomes import Outcomes
@@ -159,6 +160,18 @@ def test_table_2_is_sorted_as_in_the_paper_and_knows_no_beta_of_hard_labels() ->
     assert [row.mean for row in found.table2] == pytest.approx([2 / 3, 10 / 3, 10 / 3, 8.5 / 3, 3.5 / 3])
     assert found.figure3 == reports["one"].entropy, "Table 1 and Figure 3 are of the first run"
     assert row(found, "zooter").mean == pytest.approx(8.5 / 3)
+
+
+def test_table_2_shows_beta_as_it_was_set_and_what_few_rows_made_of_it() -> None:
+    reports = {
+        "few": report_of([0, 1, 0, 1], beta=0.3, used_beta=0.0089),
+        "all": report_of([0, 1, 0, 1], used_beta=0.3),
+    }
+    found = make_tables(reports, {}, {})
+    assert [(row.run, row.beta, row.used_beta) for row in found.table2] == [("all", 0.3, 0.3), ("few", 0.3, 0.0089)]
+    assert [list(line[1:4]) for line in table2(found).rows] == [["0.3", "0.5", "all"], ["0.3 (0.0089)", "0.5", "few"]]
+    assert "Beta in brackets" in notes(found)
+    assert "Beta in brackets" not in notes(tables_of())
 
 
 def test_every_run_is_ranked_against_the_same_field() -> None:

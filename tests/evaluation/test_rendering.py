@@ -171,6 +171,16 @@ def test_without_costs_or_tags_their_plots_are_left_out() -> None:
     assert "None" not in page(report, plots_of(report))
 
 
+def test_where_experts_never_differ_the_probabilities_are_not_judged() -> None:
+    even = evidence(rewards_QM=np.ones((90, 3)), metrics_QM=None)
+    report = build_report(even, EvaluationConfig(draws=100))
+    assert report.calibration.expected_error is None
+    assert "calibration" not in plots_of(report)
+    assert "calibration" not in tables_of(report)
+    assert "alibration" not in markdown(report)
+    assert "None" not in page(report, plots_of(report))
+
+
 def test_the_page_needs_nothing_beside_it(report: Report) -> None:
     text = page(report, plots_of(report))
     assert "http://" not in text.replace("http://www.w3.org", "")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zooter_ray.router.calibration import fit_temperature, negative_log_likelihood
+from zooter_ray.router.calibration import at_bound, fit_temperature, negative_log_likelihood
 
 
 def test_the_likelihood_of_two_experts_by_hand() -> None:
@@ -21,5 +21,9 @@ def test_the_temperature_that_spoiled_the_logits_is_found(temperature: float) ->
 
 def test_logits_that_say_nothing_true_are_flattened_and_those_that_never_err_are_sharpened() -> None:
     logits_QM = np.array([[2.0, 0.0], [2.0, 0.0]])
-    assert fit_temperature(logits_QM, np.array([[1.0, 0.0], [0.0, 1.0]])) > 19
-    assert fit_temperature(logits_QM, np.array([[1.0, 0.0], [1.0, 0.0]])) < 0.25
+    flat, sharp = (fit_temperature(logits_QM, target_QM) for target_QM in (np.eye(2), np.array([[1.0, 0.0]] * 2)))
+    assert flat > 19
+    assert sharp < 0.25
+    assert at_bound(flat)
+    assert at_bound(sharp)
+    assert not at_bound(1.0)

@@ -20,7 +20,7 @@ from zooter_ray.evaluation.learned import Learned, learn, rows_of_outcomes
 from zooter_ray.evaluation.schema import read_report
 from zooter_ray.outcomes import Outcomes
 from zooter_ray.progress import new_console
-from zooter_ray.router.directory import BASELINES_FILE
+from zooter_ray.router.directory import BASELINES_FILE, read_card
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import RESPONSES, REWARDS
 from zooter_ray.stages import evaluation
@@ -68,6 +68,16 @@ def test_what_the_router_has_seen_counts_beside_the_given_training_rows(tmp_path
     given = outcomes(queries=["given", "twice"])
     found = pipeline.learned_of(str(router), RouterPredictor(router), given, console)
     assert found.rows_seen(["seen", "given", "twice", "unseen"]) == 3
+
+
+def test_a_router_that_was_copied_without_its_arrays_says_what_it_lacks(tmp_path: Path) -> None:
+    router = save_router(tmp_path / "router", EXPERTS)
+    shown = new_console(io.StringIO(), width=200)
+    assert evaluation.learned_left(str(router), read_card(router), shown).rows_seen(["any"]) == 0
+    assert "router/baselines.npz is missing: nearest neighbours are no baseline" in shown.file.getvalue()  # type: ignore[attr-defined]
+    (router / BASELINES_FILE).write_bytes(learn(rows_of_outcomes(outcomes())).to_npz()[:100])
+    with pytest.raises(ArtifactError, match=r"router/baselines\.npz: the arrays of the router's baselines are damaged"):
+        evaluation.learned_left(str(router), read_card(router), shown)
 
 
 def test_samples_are_averaged_and_an_expert_without_a_reward_comes_last(rewards_of: Any, console: Console) -> None:

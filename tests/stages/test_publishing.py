@@ -13,7 +13,7 @@ from safetensors.torch import save_model
 from tests.tiny_models import router_card, save_bert
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.evaluation.calibration import best_share
+from zooter_ray.evaluation.calibration import best_share, telling
 from zooter_ray.evaluation.learned import learn, rows_of_labels
 from zooter_ray.labels import label_table
 from zooter_ray.outcomes import read_outcomes
@@ -24,7 +24,7 @@ from zooter_ray.router.directory import RouterCard, read_card
 from zooter_ray.router.distill import logits_of
 from zooter_ray.router.model import WEIGHTS_FILE, last_linear, new_router, new_tokenizer, trained_part
 from zooter_ray.router.predictor import RouterPredictor
-from zooter_ray.stages.training.publishing import publish
+from zooter_ray.stages.training.publishing import calibration, publish
 from zooter_ray.stages.training.worker import LOGITS_FILE
 
 EXPERTS = ["adder", "namer"]
@@ -63,6 +63,21 @@ def published(folder: Path, **settings: Any) -> tuple[RouterCard, np.ndarray, np
     return read_card(folder / "router"), np.log(RouterPredictor(folder / "router")(queries)), validation.value_QM
 
 
+def test_where_no_validation_row_tells_experts_apart_probabilities_stay_as_they_are() -> None:
+    found = calibration(np.array([[3.0, 0.0], [0.0, 1.0]]), np.ones((2, 2)))
+    assert found == {"temperature": 1.0, "at_bound": False, "rows": 0, "ece_before": None, "ece_after": None}
+
+
+def test_rows_on_which_experts_are_worth_the_same_do_not_flatten_probabilities() -> None:
+    """Three of four choices made with logits (1, 0) are right: the temperature is that of log 3."""
+    logits_QM = np.tile([1.0, 0.0], (14, 1))
+    value_QM = np.array([[1.0, 0.0]] * 3 + [[0.0, 1.0]] + [[1.0, 1.0]] * 10)
+    found = calibration(logits_QM, value_QM)
+    assert (found["rows"], found["temperature"]) == (4, pytest.approx(1 / np.log(3), rel=1e-3))
+    assert found["ece_before"] == pytest.approx(0.75 - 1 / (1 + np.exp(-1)))
+    assert found["ece_after"] == pytest.approx(0, abs=1e-3)
+
+
 def test_caution_raises_the_logit_of_the_best_single_expert_and_calibration_follows(tmp_path: Path) -> None:
     made = {}
     for name, settings in {
@@ -81,8 +96,9 @@ def test_caution_raises_the_logit_of_the_best_single_expert_and_calibration_foll
     assert card.caution["bias"] == pytest.approx(caution_bias(made["bold"][1], 0, 0.3), abs=1e-5)
     assert lead["cautious"] - lead["bold"] == pytest.approx(card.caution["bias"], abs=1e-5)
     assert card.caution["validation_value"] == value_QM[np.arange(len(value_QM)), logits_QM.argmax(axis=1)].mean()
-    calibration = made["both"][0].calibration
-    assert calibration is not None
-    temperature = fit_temperature(logits_QM, best_share(value_QM))
-    assert calibration["temperature"] == pytest.approx(temperature, rel=1e-3)
+    found = made["both"][0].calibration
+    assert found is not None
+    rows = telling(value_QM)
+    temperature = fit_temperature(logits_QM[rows], best_share(value_QM[rows]))
+    assert found["temperature"] == pytest.approx(temperature, rel=1e-3)
     assert lead["both"] * temperature == pytest.approx(lead["cautious"], rel=1e-3)

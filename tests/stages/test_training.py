@@ -91,7 +91,11 @@ def test_two_workers_learn_what_one_worker_learns(tmp_path: Path, console: Conso
     settings: dict[str, Any] = {"dropout": 0, "validation_share": 0.02}
     one = distilled(tmp_path, console, "one", **settings)
     two = distilled(tmp_path, console, "two", resources={"num_cpus": 3, "workers": (1, 3)}, **settings)
-    assert read_card(one.path).calibration["rows"] == 1  # type: ignore[index]
+    calibration = read_card(one.path).calibration
+    assert calibration is not None
+    assert (calibration["rows"], calibration["at_bound"]) == (1, True)
+    told = " ".join(cast("io.StringIO", console.file).getvalue().split())
+    assert "not to be trusted: 1 validation rows on which experts differ ask for a temperature of 0.05" in told
     for epoch_of_one, epoch_of_two in zip(
         read_card(one.path).validation["epochs"], read_card(two.path).validation["epochs"], strict=True
     ):

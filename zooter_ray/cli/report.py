@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from rich.console import Console
 
-from zooter_ray.artifacts import file_system, moved, read_json, write_bytes
+from zooter_ray.artifacts import absolute, file_system, moved, read_json, write_bytes
 from zooter_ray.cli.plan import positive
 from zooter_ray.config.load import load_config, read_yaml
 from zooter_ray.errors import ConfigError, DataError
@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this subcommand."""
     parser.add_argument(
         "--runs", nargs="+", required=True, metavar="DIR",
-        help="run directories, or directories that `zooter evaluate` wrote; Table 1 and Figure 3 are of the first",
+        help="run directories, directories that `zooter evaluate` wrote, or a report.json; Table 1 and Figure 3 are of "
+        "the first",
     )  # fmt: skip
     parser.add_argument(
         "--reference", metavar="FILE", help="YAML or JSON of hosted models to show beside: name -> {source: value}"
@@ -53,7 +54,7 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     from zooter_ray.evaluation.rendering.grid import as_rich
     from zooter_ray.evaluation.rendering.paper_tables import files_of, notes, table1, table2
 
-    reports = {name: read_report(report_of(name)) for name in arguments.runs}
+    reports = {name: read_report(path) for name, path in reports_of(arguments.runs).items()}
     sizes = {**sizes_of(arguments.runs), **sizes_given(arguments.parameters, list(reports.values()))}
     references = read_references(arguments.reference) if arguments.reference else {}
     tables = make_tables(reports, references, sizes, arguments.rank_against, arguments.include_overall)
@@ -64,12 +65,31 @@ def execute(arguments: argparse.Namespace, console: Console) -> None:
     console.print(f"tables: {arguments.output}/tables.md", highlight=False, soft_wrap=True)
 
 
+def reports_of(runs: Sequence[str]) -> dict[str, str]:
+    """The report.json of every run, by the run's name.
+
+    Raises:
+        DataError: if one has none, or two are the same.
+    """
+    found: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name in runs:
+        found[name] = report_of(name)
+        path = posixpath.normpath(absolute(found[name]))
+        if path in names:
+            raise DataError(f"--runs names one report twice: {names[path]} and {name}")
+        names[path] = name
+    return found
+
+
 def report_of(directory: str) -> str:
-    """The report.json of a run directory, or of one that `zooter evaluate` wrote.
+    """The report.json of a run directory, or of one that `zooter evaluate` wrote, or the file itself.
 
     Raises:
         DataError: if there is none.
     """
+    if posixpath.basename(directory) == "report.json" and _exists(directory):
+        return directory
     direct, run = (posixpath.join(directory, name) for name in ("report.json", "run.json"))
     if _exists(direct):
         return direct

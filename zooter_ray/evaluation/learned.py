@@ -79,7 +79,7 @@ def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learn
         **{name: content[name] for name in Learned.__dataclass_fields__ if name in content},
     }
     if arrays is None:
-        return Learned(**{**known, "embedder": None})
+        return Learned(**known)
     try:
         with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
             found = {name: file[name] for name in file}

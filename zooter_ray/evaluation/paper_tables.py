@@ -10,7 +10,7 @@ from zooter_ray.evaluation.metrics import Standing, standings
 from zooter_ray.evaluation.report import group_results
 from zooter_ray.evaluation.schema import Entropy, GroupResult, MethodResult, Part, Report
 
-TABLES_VERSION = 1
+TABLES_VERSION = 2
 # The order of Table 1. What the paper has no row for stands beside what it is most like.
 KINDS = ("expert", "baseline", "random", "router", "other_router", "reward_ranking", "oracle", "reference")
 ANSWER_ALL = ("reward_ranking", "oracle")  # every expert answers, one response is kept
@@ -43,6 +43,7 @@ class RunRow(Figures):
     run: str
     loss: str
     beta: float | None  # None for hard labels, which know neither beta nor temperature
+    used_beta: float | None  # other than beta where labeling.beta_rows makes it follow the training rows
     temperature: float | None
 
 
@@ -186,6 +187,7 @@ def run_row(name: str, report: Report, against: str, averages: bool, in_all: Col
         run=name,
         loss=report.router.loss,
         beta=report.router.beta if soft else None,
+        used_beta=report.router.used_beta if soft else None,
         temperature=report.router.temperature if soft else None,
         **dict(figures(method.per_source, standing)),
     )

@@ -199,7 +199,7 @@ def expertise(learned: Learned, experts: Sequence[str]) -> Expertise | None:
 
 
 def calibration(probabilities_QM: np.ndarray, value_QM: np.ndarray) -> Calibration:
-    """Reliability of the router's probabilities."""
+    """Reliability of the chosen experts' probabilities."""
     bins = reliability(probabilities_QM, value_QM)
     return Calibration(
         expected_error=expected_calibration_error(bins), bins=[CalibrationBin(**asdict(found)) for found in bins]

@@ -1,11 +1,11 @@
 """What report.json holds. `schema_version` changes when a reader of the former one would go wrong."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zooter_ray.artifacts import read_json
-from zooter_ray.errors import DataError
+from zooter_ray.errors import ArtifactError, DataError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 class Part(BaseModel):
@@ -26,7 +26,8 @@ class RouterSettings(Part):
     """What the router is, and how it was distilled."""
 
     loss: str
-    beta: float
+    beta: float  # as it was set
+    used_beta: float | None = None  # less, where labeling.beta_rows makes it follow the training rows
     temperature: float  # T of the soft labels
     parameters: int | None  # without embeddings, as the paper counts its 86M
 
@@ -65,19 +66,19 @@ class Expertise(Part):
 
 
 class CalibrationBin(Part):
-    """Pairs of query and expert with like probabilities."""
+    """Rows whose chosen experts have like probabilities."""
 
     low: float
     high: float
-    pairs: int
+    rows: int
     predicted: float
     observed: float
 
 
 class Calibration(Part):
-    """Whether the router's probabilities mean what they say."""
+    """Whether the router's probabilities mean what they say, on rows on which experts differ."""
 
-    expected_error: float
+    expected_error: float | None  # None where experts differ on no row
     bins: list[CalibrationBin]
 
 
@@ -203,9 +204,12 @@ def read_report(path: str) -> Report:
     """A report.json of this version.
 
     Raises:
-        DataError: if it is of another version or no report.
+        DataError: if it is of another version, damaged or no report.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path} is no report of this version; evaluate again")
-    return Report.model_validate(content)
+    try:
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+            raise DataError(f"{path} is no report of this version; evaluate again")
+        return Report.model_validate(content)
+    except (ArtifactError, ValidationError):
+        raise DataError(f"{path} is damaged; evaluate again") from None

@@ -12,6 +12,11 @@ def negative_log_likelihood(logits_QM: np.ndarray, target_QM: np.ndarray, temper
     return float(-(target_QM * log_softmax(logits_QM / temperature, axis=1)).sum(axis=1).mean())
 
 
+def at_bound(temperature: float) -> bool:
+    """Whether a fitted temperature is as good as one of BOUNDS: near them the likelihood hardly changes any more."""
+    return not BOUNDS[0] * 1.25 < temperature < BOUNDS[1] / 1.25
+
+
 def fit_temperature(logits_QM: np.ndarray, target_QM: np.ndarray) -> float:
     """The temperature within BOUNDS under which the targets are likeliest; which expert is chosen stays the same."""
     found = minimize_scalar(

@@ -20,7 +20,7 @@ from zooter_ray.artifacts import (
 )
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
-from zooter_ray.errors import ConfigError, StageError
+from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
 from zooter_ray.evaluation.neighbours import best_k, choose_by_neighbours
@@ -32,7 +32,7 @@ from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import SCHEMA_VERSION, Report, RouterSettings, Supervision
 from zooter_ray.outcomes import Outcomes, read_outcomes
 from zooter_ray.progress import map_rows
-from zooter_ray.router.directory import check_pool, read_baseline_arrays, read_card_of
+from zooter_ray.router.directory import BASELINES_FILE, RouterCard, check_pool, read_baseline_arrays, read_card_of
 from zooter_ray.router.predictor import RouterPredictor
 from zooter_ray.schemas import OUTCOMES_FILE, RESPONSES, REWARDS, SUPERVISION_FILE
 from zooter_ray.stages.blocks import pivot
@@ -106,7 +106,7 @@ def run(
     held_out = outcomes.rows(np.array([split == "eval" for split in outcomes.splits]))
     if not held_out.query_ids:
         raise StageError("no query is held out for evaluation; set queries.eval_share or a source's split_column")
-    learned = learned_from_json(predictor.card.baselines, read_baseline_arrays(router.path))
+    learned = learned_left(router.path, predictor.card, console)
     ranked = dict(rankings(rewards, held_out, label_reward_model, console))
     evaluate(
         config, predictor, held_out, learned, shown, ranked, responses, report.path, console, label_reward_model,
@@ -157,7 +157,33 @@ def evaluate(
 def settings_of(predictor: RouterPredictor) -> RouterSettings:
     """What the report says of the router."""
     card = predictor.card
-    return RouterSettings(loss=card.loss, beta=card.beta, temperature=card.temperature, parameters=card.parameters)
+    return RouterSettings(
+        loss=card.loss,
+        beta=card.labeling.get("beta", card.beta),
+        used_beta=card.beta,
+        temperature=card.temperature,
+        parameters=card.parameters,
+    )
+
+
+def learned_left(router: str, card: RouterCard, console: Console) -> Learned:
+    """What distillation left with a router for the baselines; it is told where the file of arrays is not with it.
+
+    Raises:
+        ArtifactError: if the file is damaged.
+    """
+    path, arrays = posixpath.join(router, BASELINES_FILE), read_baseline_arrays(router)
+    if arrays is None:
+        console.print(
+            f"{path} is missing: nearest neighbours are no baseline, and training queries are not known again; copy it "
+            "with the router, or give the training outcomes",
+            highlight=False,
+            soft_wrap=True,
+        )
+    try:
+        return learned_from_json(card.baselines, arrays)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}; copy it anew from where the router was distilled") from None
 
 
 def neighbours(

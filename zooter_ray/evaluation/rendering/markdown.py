@@ -24,8 +24,9 @@ def markdown(report: Report) -> str:
         "",
         *(f"- {plain(sentence)}" for sentence in summary(report)),
         f"- The router's choices: {plain(shares)}.",
-        f"- Expected calibration error of its probabilities: {report.calibration.expected_error:.3f}.",
     ]
+    if (error := report.calibration.expected_error) is not None:
+        lines.append(f"- Expected calibration error of the chosen experts' probabilities: {error:.3f}.")
     if groups := report.of_kind("router").per_group:
         lines += ["", "## Per group", "", *_groups(report, list(groups))]
     if report.supervision is not None:

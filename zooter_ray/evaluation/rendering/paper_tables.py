@@ -58,10 +58,16 @@ def table2(tables: PaperTables) -> Grid:
     """The router of every run: how it was distilled, and what it earns."""
     rows = tables.table2
     texts = [Column("loss", is_text=True), Column("beta"), Column("T"), Column("run", is_text=True)]
-    cells = [[PAPER_NAMES.get(row.loss, row.loss), _setting(row.beta), _setting(row.temperature), row.run]
+    cells = [[PAPER_NAMES.get(row.loss, row.loss), _beta(row), _setting(row.temperature), row.run]
              for row in rows]  # fmt: skip
     title = "Table 2: zooter by its loss and by beta, the weight of sample labels against tag labels"
     return _grid(title, tables, texts, cells, rows, [True] * len(rows), frozenset())
+
+
+def _beta(row: RunRow) -> str:
+    """Beta as it was set, and in brackets what the number of training rows made of it."""
+    follows = row.used_beta is not None and row.used_beta != row.beta
+    return f"{_setting(row.beta)} ({row.used_beta:.2g})" if follows else _setting(row.beta)
 
 
 def _setting(value: float | None) -> str:
@@ -124,6 +130,11 @@ def notes(tables: PaperTables) -> str:
         "router, without its embeddings, or of the reward model. Inference: what answers one query; the size of an "
         "expert, or how many experts, where sizes are not known. The mean over all sources counts "
         "each the same, whatever its scale. Table 1 and Figure 3 are of the first run."
+        + (
+            " Beta in brackets: what labeling.beta_rows made of it."
+            if any("(" in _beta(row) for row in tables.table2)
+            else ""
+        )
     )
 
 
@@ -137,8 +148,10 @@ def table1_numbers(tables: PaperTables) -> Table:
 
 def table2_numbers(tables: PaperTables) -> Table:
     """Table 2 in full precision."""
-    header = ["run", "loss", "beta", "temperature", *_numbers_header(tables)]
-    return header, [[row.run, row.loss, row.beta, row.temperature, *_numbers(row)] for row in tables.table2]
+    header = ["run", "loss", "beta", "used_beta", "temperature", *_numbers_header(tables)]
+    return header, [
+        [row.run, row.loss, row.beta, row.used_beta, row.temperature, *_numbers(row)] for row in tables.table2
+    ]
 
 
 def _numbers_header(tables: PaperTables) -> list[str]:

@@ -115,19 +115,22 @@ def expertise(report: Report) -> Figure:
 
 
 def calibration(report: Report) -> Figure:
-    """Reliability diagram over every pair of query and expert."""
+    """Reliability diagram of the chosen experts."""
     figure, axes = _figure(3.6)
     bins = report.calibration.bins
     axes.plot([0, 1], [0, 1], color=QUIET, linestyle="--", linewidth=1, label="as it says")
     predicted, observed = [item.predicted for item in bins], [item.observed for item in bins]
     axes.plot(predicted, observed, color=ZOOTER, linewidth=1.2)
-    sizes = [20 + 180 * item.pairs / max(item.pairs for item in bins) for item in bins]
-    axes.scatter(predicted, observed, s=sizes, color=ZOOTER, alpha=0.8, label="zooter (size: pairs)")
+    axes.scatter(predicted, observed, s=60, color=ZOOTER, alpha=0.8, label="zooter, in bins of like many queries")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("the router's probability that an expert is the best")
+    axes.set_xlabel("the router's probability that the chosen expert is the best")
     axes.set_ylabel("how often it was")
-    axes.set_title(f"expected calibration error {report.calibration.expected_error:.3f}", fontsize=10, loc="left")
+    rows = sum(item.rows for item in bins)
+    title = (
+        f"expected calibration error {report.calibration.expected_error:.3f} ({rows} queries on which experts differ)"
+    )
+    axes.set_title(title, fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
@@ -193,6 +196,8 @@ PLOTS: dict[str, tuple[Callable[[Report], Figure], str]] = {
 def plots_of(report: Report) -> dict[str, Figure]:
     """The plots that this report has the data for."""
     missing = set() if report.expertise else {"expertise"}
+    if not report.calibration.bins:
+        missing.add("calibration")
     if report.supervision is None or not report.supervision.tags:
         missing.add("entropy_per_tag")
     if all(method.generated_tokens is None for method in report.methods):

@@ -39,10 +39,6 @@ def tables_of(report: Report) -> dict[str, Table]:
                 ["best expert", "", *report.oracle_share.values()],
             ],
         ),
-        "calibration": (
-            ["low", "high", "pairs", "predicted", "observed"],
-            [[b.low, b.high, b.pairs, b.predicted, b.observed] for b in report.calibration.bins],
-        ),
         "entropy_against_quality": (
             ["point", "entropy", "value", "rows"],
             [
@@ -51,6 +47,11 @@ def tables_of(report: Report) -> dict[str, Table]:
             ],
         ),
     }
+    if report.calibration.bins:
+        found["calibration"] = (
+            ["low", "high", "rows", "predicted", "observed"],
+            [[b.low, b.high, b.rows, b.predicted, b.observed] for b in report.calibration.bins],
+        )
     if any(method.generated_tokens is not None for method in report.methods):
         found["quality_against_cost"] = (
             ["method", "generated_tokens", "mean", "pareto"],

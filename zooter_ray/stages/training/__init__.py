@@ -119,7 +119,7 @@ def run(
     validation = {**kept.figures, "epochs": epochs}
     card = describe(config, labeling, labels, table, experts, same_weights or {}, learned, validation)
     write_bytes(posixpath.join(router.path, BASELINES_FILE), learned.to_npz())
-    publish(kept.checkpoint, card, config, tokens, router.path)
+    tell_of_calibration(publish(kept.checkpoint, card, config, tokens, router.path), console)
     fs, path = file_system(router.path)
     fs.rm(posixpath.join(path, CHECKPOINTS), recursive=True)
     fs.rm_file(posixpath.join(path, TOKENS_FILE))
@@ -180,6 +180,17 @@ def tell_of_few_steps(config: TrainingConfig, rows: int, console: Console) -> No
     """Say so, if training is over before a router can learn."""
     if (steps := config.epochs * steps_per_epoch(rows, config.batch_size)) < FEW_STEPS:
         told = f"{rows} rows make {steps} steps, which may teach a router too little; training.min_steps adds epochs"
+        console.print(told, highlight=False, soft_wrap=True)
+
+
+def tell_of_calibration(card: RouterCard, console: Console) -> None:
+    """Say so, if the validation rows cannot tell what the probabilities are worth."""
+    found = card.calibration
+    if found and (found["at_bound"] or not found["rows"]):
+        told = (
+            f"the router's probabilities are not to be trusted: {found['rows']} validation rows on which experts "
+            f"differ ask for a temperature of {found['temperature']:.3g}; labeling.validation_share gives more rows"
+        )
         console.print(told, highlight=False, soft_wrap=True)
 
 

@@ -15,9 +15,9 @@ from scipy.special import softmax
 from zooter_ray.artifacts import write_bytes, write_json
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.evaluation.baselines import best_single
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability, telling
 from zooter_ray.evaluation.learned import learned_from_json
-from zooter_ray.router.calibration import fit_temperature
+from zooter_ray.router.calibration import at_bound, fit_temperature
 from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
 from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON, RouterCard
@@ -36,8 +36,8 @@ from zooter_ray.stages.training.worker import LOGITS_FILE, validation_figures
 
 def publish(
     checkpoint: ray.train.Checkpoint, card: RouterCard, config: TrainingConfig, tokens: pa.Table, directory: str
-) -> None:
-    """Write a router directory from a checkpoint; zooter.json comes last."""
+) -> RouterCard:
+    """Write a router directory from a checkpoint; zooter.json comes last, and is returned."""
     router = new_router(config, card.experts)
     with checkpoint.as_directory() as saved:
         load_model(trained_part(router, config.frozen), Path(saved) / WEIGHTS_FILE)
@@ -59,6 +59,7 @@ def publish(
         for file in sorted(Path(scratch).iterdir()):
             write_bytes(posixpath.join(directory, file.name), file.read_bytes())
     write_json(posixpath.join(directory, ZOOTER_JSON), card.to_json())
+    return card
 
 
 def made_cautious(
@@ -77,15 +78,20 @@ def made_cautious(
 
 
 def calibration(logits_QM: np.ndarray, value_QM: np.ndarray) -> dict[str, Any]:
-    """The temperature that validation rows ask for, and the expected calibration error without and with it."""
-    temperature = fit_temperature(logits_QM, best_share(value_QM))
+    """The temperature that validation rows ask for, and the expected calibration error without and with it.
 
-    def error(scale: float) -> float:
+    Only rows on which experts differ are asked, which `rows` counts; where there is none, the temperature stays 1.
+    """
+    rows = telling(value_QM)
+    temperature = fit_temperature(logits_QM[rows], best_share(value_QM[rows])) if rows.any() else 1.0
+
+    def error(scale: float) -> float | None:
         return expected_calibration_error(reliability(softmax(logits_QM / scale, axis=1), value_QM))
 
     return {
         "temperature": temperature,
-        "rows": len(value_QM),
+        "at_bound": at_bound(temperature),
+        "rows": int(rows.sum()),
         "ece_before": error(1.0),
         "ece_after": error(temperature),
     }
