@@ -37,6 +37,22 @@ def test_the_experts_may_be_those_of_a_run_and_are_still_open_to_overrides(tmp_p
     assert (config.run_dir, config.experts) == ("here", ["a", "b"])
 
 
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"kind": "flask_reviews", "path": "flask.jsonl"},
+        {"kind": "mt_bench_judgments", "path": "q.jsonl", "judgments": "single.jsonl", "answers": "model_answer"},
+    ],
+)
+def test_published_verdicts_need_nobody_and_are_of_one_pool(tmp_path: Path, published: dict[str, Any]) -> None:
+    published = published | {"experts": {"a": "a", "b": "b"}}
+    config = load_benchmarks_config(written(tmp_path, benchmarks=[published, ANNOTATIONS], generation=None))
+    assert (config.experts, config.answered, config.judged) == (["a", "b"], [], [])
+    other = published | {"experts": {"a": "a", "c": "c"}}
+    with pytest.raises(ConfigError, match=f"{published['kind']} name the experts a, c, but the pool is a, b"):
+        load_benchmarks_config(written(tmp_path, benchmarks=[ANNOTATIONS, other], generation=None))
+
+
 def test_annotations_need_nobody(tmp_path: Path) -> None:
     config = load_benchmarks_config(written(tmp_path, benchmarks=[ANNOTATIONS], generation=None))
     assert config.experts == ["a", "b"]

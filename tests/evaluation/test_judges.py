@@ -66,6 +66,11 @@ GOOD = {"Factuality": 5, "Conciseness": 1}
         (json.dumps(GOOD, indent=2), GOOD),
         (f"**{json.dumps(GOOD)}**", GOOD),
         ('{"Factuality": 5.0, "Conciseness": 1}', GOOD),
+        ("{'factuality': 5, 'CONCISENESS': 1}", GOOD),
+        (json.dumps(GOOD | {"Conciseness": "N/A"}), {"Factuality": 5}),
+        ("{'Factuality': 'Not applicable', 'Conciseness': 'NA'}", None),
+        (json.dumps(GOOD | {"factuality": 5}), None),
+        ("{'Factuality': five, 'Conciseness': 1}", None),
         (json.dumps(GOOD | {"Readability": 3}), None),
         (json.dumps({"Factuality": 5}), None),
         (json.dumps(GOOD | {"Factuality": 6}), None),
@@ -79,7 +84,7 @@ GOOD = {"Factuality": 5, "Conciseness": 1}
         ("", None),
     ],
 )
-def test_ratings_are_a_json_object_of_just_the_skills_that_ends_the_reply(
+def test_ratings_are_an_object_of_just_the_skills_that_ends_the_reply(
     last: str, ratings: dict[str, int] | None
 ) -> None:
     assert read_ratings(f"Both are there.\n{last}\n", SKILLS, 1, 5) == ratings

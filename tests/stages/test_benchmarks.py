@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.evaluation.benchmarks.published import every_benchmark, lines
+from tests.evaluation.benchmarks.test_published import judged
 from tests.stages.endpoint import Endpoint, serving
 from zooter_ray import pipeline
 from zooter_ray.artifacts import read_json, read_table
@@ -246,6 +247,23 @@ def test_several_reward_models_rank_the_answers_each_under_its_name(
     assert (named, list(rankings)) == ("rater", ["rater", "other"])
     np.testing.assert_array_equal(rankings["rater"], found.rewards_QM)
     np.testing.assert_array_equal(found.in_order(found.experts[::-1]).rankings["other"], rankings["other"][:, ::-1])
+
+
+def test_published_judgments_are_ranked_by_a_reward_model_that_sees_the_first_turn(
+    tmp_path: Path, endpoint: Endpoint, console: Console
+) -> None:
+    engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
+    rater = {"id": "rater", "kind": "generative", "engine": engine, "prompt": "Rate now {query} {response}"}
+    config = {"run_dir": str(tmp_path / "run"), "benchmarks": [judged(tmp_path)], "reward_model": rater}
+    found = pipeline.benchmark(BenchmarksConfig.model_validate(config), console)
+    ((_, row),) = read_rows(found)
+    assert (row["query_id"], row["source"]) == ("mt_bench-81", "mt_bench/writing")
+    assert row["metrics"] == {"vicuna": 8.75, "llama": 5.75}
+    asked = {body["messages"][-1]["content"] for body in endpoint.bodies}
+    assert {text for text in asked if text.startswith("Rate now")} == {
+        "Rate now Write a line. A line.",
+        "Rate now What is 1 + 1? 2",
+    }
 
 
 def test_without_any_row_the_first_reason_is_told(tmp_path: Path, console: Console) -> None:

@@ -38,7 +38,7 @@ class Flask(Benchmark):
 
 
 class MTBench(Benchmark):
-    """MT-Bench, two turns, each rated alone."""
+    """MT-Bench, two turns, each rated alone; an expert's decoding is one for all categories."""
 
     kind: Literal["mt_bench"] = "mt_bench"
     path: str = Field(description="published questions")
@@ -70,8 +70,17 @@ class HumanEval(Benchmark):
     greedy: bool = True
 
 
-class Annotations(Config):
-    """AlpacaEval from published answers and verdicts: no expert and no judge is asked."""
+class Published(Config):
+    """A benchmark from published answers and verdicts: no expert and no judge is asked."""
+
+    kind: str
+    path: str
+    experts: dict[str, str] = Field(min_length=2)
+    limit: int | None = Field(None, ge=1, description="queries at most, evenly over the file; for a trial")
+
+
+class Annotations(Published):
+    """AlpacaEval's."""
 
     kind: Literal["annotations"] = "annotations"
     path: str = Field(description="published queries of AlpacaEval, with their subsets")
@@ -79,12 +88,33 @@ class Annotations(Config):
         min_length=2, description="by expert a file of its answers and verdicts, or AlpacaEval's annotations.json"
     )
     reference: str = Field("text_davinci_003", description="what annotations call the generator of the reference")
-    limit: int | None = Field(None, ge=1, description="queries at most, evenly over the file; for a trial")
+
+
+class FlaskReviews(Published):
+    """FLASK's."""
+
+    kind: Literal["flask_reviews"] = "flask_reviews"
+    path: str = Field(description="published evaluation set")
+    experts: dict[str, str] = Field(
+        min_length=2, description="by expert a file of reviews, as FLASK's script writes it"
+    )
+
+
+class MTBenchJudgments(Published):
+    """MT-Bench's."""
+
+    kind: Literal["mt_bench_judgments"] = "mt_bench_judgments"
+    path: str = Field(description="published questions")
+    judgments: str = Field(description="published judgments of single answers, such as gpt-4_single.jsonl")
+    answers: str = Field(description="published directory of answers, MODEL.jsonl")
+    experts: dict[str, str] = Field(min_length=2, description="by expert what `model` is in the judgments")
 
 
 AnyBenchmark = Annotated[
-    AlpacaEval | Flask | MTBench | MMLU | GSM8K | HumanEval | Annotations, Field(discriminator="kind")
+    AlpacaEval | Flask | MTBench | MMLU | GSM8K | HumanEval | Annotations | FlaskReviews | MTBenchJudgments,
+    Field(discriminator="kind"),
 ]
+FAMILIES = {"annotations": "alpaca_eval", "flask_reviews": "flask", "mt_bench_judgments": "mt_bench"}
 JUDGED = ("alpaca_eval", "flask", "mt_bench")
 
 
@@ -166,10 +196,10 @@ class BenchmarksConfig(Config):
     @model_validator(mode="after")
     def _one_pool(self) -> Self:
         for benchmark in self.benchmarks:
-            if isinstance(benchmark, Annotations) and set(benchmark.experts) != set(self.experts):
+            if isinstance(benchmark, Published) and set(benchmark.experts) != set(self.experts):
                 raise ValueError(
-                    f"annotations name the experts {', '.join(sorted(benchmark.experts))}, "
-                    f"but generation {', '.join(sorted(self.experts))}"
+                    f"{benchmark.kind} name the experts {', '.join(sorted(benchmark.experts))}, "
+                    f"but the pool is {', '.join(sorted(self.experts))}"
                 )
         return self
 
@@ -188,9 +218,9 @@ class BenchmarksConfig(Config):
         """Ids of the pool."""
         if self.generation is not None:
             return [expert.id for expert in self.generation.experts]
-        return next(list(one.experts) for one in self.benchmarks if isinstance(one, Annotations))
+        return next(list(one.experts) for one in self.benchmarks if isinstance(one, Published))
 
 
 def family_of(kind: str) -> str:
     """The benchmark that a kind of settings is about."""
-    return "alpaca_eval" if kind == "annotations" else kind
+    return FAMILIES.get(kind, kind)

@@ -3,6 +3,7 @@
 The judge itself is an engine of the stages; this file neither starts nor asks one.
 """
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ UNREADABLE = "no verdict in the judge's reply"
 PLACE = re.compile(r"\{(\w+)\}")
 RATING = re.compile(r"\[\[(\d{1,3}(?:\.\d{1,3})?)\]\]")
 LAST_OBJECT = re.compile(r"^[ \t*]{0,9}(\{[^{}]*\})[\s*`]*\Z", re.MULTILINE)
+NOT_APPLICABLE = ("n/a", "na", "not applicable")
 CHOICE = re.compile(r"\[\[([ABC])\]\]")
 
 
@@ -47,17 +49,40 @@ def read_choice(reply: str) -> str | None:
 
 
 def read_ratings(reply: str, names: Sequence[str], low: int, high: int) -> dict[str, int] | None:
-    """The ratings by name out of the JSON object that ends a reply; None unless it has these names and no others.
+    """The ratings by name out of the object that ends a reply, in JSON or as Python writes it; None as `ratings_of`.
 
-    It begins a line, and may have several; what closes a block of code or bold type does not count. Every rating is a
-    whole number from `low` to `high`.
+    It begins a line, and may have several; what closes a block of code or bold type does not count.
     """
+    found = LAST_OBJECT.search(reply)
+    return None if found is None else ratings_of(_decoded(found[1]), names, low, high)
+
+
+def ratings_of(told: object, names: Sequence[str], low: int, high: int) -> dict[str, int] | None:
+    """The ratings by name, without those that are N/A; None unless all these names are there, no others, and one rated.
+
+    Names may be in other case, or have underscores for spaces. Every rating is a whole number from `low` to `high`.
+    """
+    if not isinstance(told, Mapping):
+        return None
+    known = {_plain(name): name for name in names}
+    ratings = {known.get(_plain(str(name))): rating for name, rating in told.items()}
+    if set(ratings) != set(names) or len(told) != len(names):
+        return None
+    given = {name: rating for name, rating in ratings.items() if name and _plain(str(rating)) not in NOT_APPLICABLE}
+    whole = all(type(rating) in (int, float) and rating in range(low, high + 1) for rating in given.values())
+    return {name: int(rating) for name, rating in given.items()} if given and whole else None
+
+
+def _decoded(text: str) -> object:
     try:
-        found = LAST_OBJECT.search(reply)
-        ratings = json.loads(found[1]) if found else None
+        return json.loads(text)
     except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
-    if not isinstance(ratings, dict) or set(ratings) != set(names):
-        return None
-    whole = all(type(rating) in (int, float) and rating in range(low, high + 1) for rating in ratings.values())
-    return {name: int(rating) for name, rating in ratings.items()} if whole else None
+
+
+def _plain(text: str) -> str:
+    return text.replace("_", " ").strip().casefold()

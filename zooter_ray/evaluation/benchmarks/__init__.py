@@ -1,8 +1,9 @@
 """The paper's 26 benchmark subsets, one file per benchmark.
 
-alpaca_eval   5 subsets, win rate against text-davinci-003; or `annotations`: published answers and verdicts
+alpaca_eval   5 subsets, win rate against text-davinci-003
 flask         10 domains, ratings from 1 to 5
 mt_bench      8 categories, ratings from 1 to 10
+annotations, flask_reviews, mt_bench_judgments   the same from published answers and verdicts
 mmlu, gsm8k, human_eval   one subset each, share of right answers
 """
 
@@ -10,16 +11,29 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from zooter_ray.errors import DataError
-from zooter_ray.evaluation.benchmarks import alpaca_eval, annotations, flask, gsm8k, human_eval, mmlu, mt_bench
+from zooter_ray.evaluation.benchmarks import (
+    alpaca_eval,
+    annotations,
+    flask,
+    flask_reviews,
+    gsm8k,
+    human_eval,
+    mmlu,
+    mt_bench,
+    mt_bench_judgments,
+)
+from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
 
-__all__ = ["VERDICTS", "BenchmarkQuery", "evenly", "load"]
+__all__ = ["PUBLISHED", "VERDICTS", "BenchmarkQuery", "evenly", "load"]
 
 LOADERS: dict[str, Callable[[Any], Iterator[BenchmarkQuery]]] = {
     "alpaca_eval": alpaca_eval.queries,
     "annotations": annotations.queries,
     "flask": flask.queries,
+    "flask_reviews": flask_reviews.queries,
     "mt_bench": mt_bench.queries,
+    "mt_bench_judgments": mt_bench_judgments.queries,
     "mmlu": mmlu.queries,
     "gsm8k": gsm8k.queries,
     "human_eval": human_eval.queries,
@@ -30,6 +44,13 @@ VERDICTS: dict[str, Callable[[BenchmarkQuery, str], float | None]] = {
     "alpaca_eval": alpaca_eval.verdict,
     "flask": flask.verdict,
     "mt_bench": mt_bench.verdict,
+}
+
+# Published grades by expert and query id, for those queries.
+PUBLISHED: dict[str, Callable[[Any, Sequence[BenchmarkQuery]], dict[str, dict[str, Grade]]]] = {
+    "annotations": annotations.published_grades,
+    "flask_reviews": flask_reviews.published_grades,
+    "mt_bench_judgments": mt_bench_judgments.published_grades,
 }
 
 

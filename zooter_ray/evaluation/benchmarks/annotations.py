@@ -7,18 +7,18 @@ the win rate alone.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from zooter_ray.config.benchmarks import Annotations
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.alpaca_eval import query_of
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
+from zooter_ray.evaluation.benchmarks.published import matched
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
 from zooter_ray.row_files import check_encodes, read_rows
 
 NO_VERDICT = "the annotation holds no verdict"
-NO_ANNOTATION = "the file has no row for this query"
 
 
 def queries(config: Annotations) -> Iterator[BenchmarkQuery]:
@@ -31,28 +31,23 @@ def queries(config: Annotations) -> Iterator[BenchmarkQuery]:
         yield query_of(where, row, position)
 
 
-def published_grades(config: Annotations, asked: list[BenchmarkQuery]) -> dict[str, dict[str, Grade]]:
+def published_grades(config: Annotations, asked: Sequence[BenchmarkQuery]) -> dict[str, dict[str, Grade]]:
     """Published answers and verdicts by expert and query id.
 
     Raises:
         DataError: naming the row that cannot be used, or the file that is about none of the queries.
     """
-    return {expert: dict(_of_expert(path, config.reference, asked)) for expert, path in config.experts.items()}
+    return {expert: _of_expert(path, config.reference, asked) for expert, path in config.experts.items()}
 
 
-def _of_expert(path: str, reference: str, asked: list[BenchmarkQuery]) -> Iterator[tuple[str, Grade]]:
+def _of_expert(path: str, reference: str, asked: Sequence[BenchmarkQuery]) -> dict[str, Grade]:
     found: dict[str, Grade] = {}
     for where, row in read_rows(path):
         key, grade = _annotation(where, row, reference) if "preference" in row else _verdict(where, row)
         if key in found:
             raise DataError(f"{where}: there is a second row for {key[:60]!r}")
         found[key] = grade
-    known = {key for query in asked for key in (query.query_id, query.query)}
-    if not known & found.keys():
-        raise DataError(f"{path} has no row for any of the {len(asked)} queries")
-    for query in asked:
-        grade = found.get(query.query_id) or found.get(query.query) or Grade(None, NO_ANNOTATION)
-        yield query.query_id, grade
+    return matched(path, found, asked)
 
 
 def _verdict(where: str, row: Mapping[str, Any]) -> tuple[str, Grade]:

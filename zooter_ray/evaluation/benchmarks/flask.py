@@ -8,7 +8,9 @@ The judge's prompt and the wording of the skills are this project's own, after t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from zooter_ray.config.benchmarks import Flask
 from zooter_ray.errors import DataError
@@ -65,16 +67,26 @@ def queries(config: Flask) -> Iterator[BenchmarkQuery]:
         DataError: naming the row that cannot be used.
     """
     for where, row in read_rows(config.path):
-        if not isinstance(row.get("idx"), str | int):
-            raise DataError(f"{where}: column 'idx' is missing")
-        query = first_text(where, row, "instruction")
-        skills = texts(where, row, "skill")
-        if unknown := next((skill for skill in skills if skill not in SKILLS), None):
-            raise DataError(f"{where}: {unknown!r} is no skill of FLASK; those are {', '.join(SKILLS)}")
-        domains = [name for name in texts(where, row, "domain") if name != NO_DOMAIN]
-        sources = tuple(f"flask/{check_subset(where, name, SUBSETS)}" for name in domains)
-        asked = question(query, first_text(where, row, "answer"), skills)
-        yield BenchmarkQuery(f"flask-{row['idx']}", query, (query,), sources, questions=(asked,), skills=skills)
+        query = query_of(where, row)
+        asked = question(query.query, first_text(where, row, "answer"), query.skills)
+        yield replace(query, questions=(asked,))
+
+
+def query_of(where: str, row: Mapping[str, Any]) -> BenchmarkQuery:
+    """A published query, with its domains and skills.
+
+    Raises:
+        DataError: naming the row that cannot be used.
+    """
+    if not isinstance(row.get("idx"), str | int):
+        raise DataError(f"{where}: column 'idx' is missing")
+    query = first_text(where, row, "instruction")
+    skills = texts(where, row, "skill")
+    if unknown := next((skill for skill in skills if skill not in SKILLS), None):
+        raise DataError(f"{where}: {unknown!r} is no skill of FLASK; those are {', '.join(SKILLS)}")
+    domains = [name for name in texts(where, row, "domain") if name != NO_DOMAIN]
+    sources = tuple(f"flask/{check_subset(where, name, SUBSETS)}" for name in domains)
+    return BenchmarkQuery(f"flask-{row['idx']}", query, (query,), sources, skills=skills)
 
 
 def question(instruction: str, reference: str, skills: tuple[str, ...]) -> Question:
@@ -85,6 +97,6 @@ def question(instruction: str, reference: str, skills: tuple[str, ...]) -> Quest
 
 
 def verdict(query: BenchmarkQuery, reply: str) -> float | None:
-    """The mean of the skills' ratings; None unless each is rated."""
+    """The mean of the skills' ratings, N/A left out; None unless each is rated or N/A."""
     ratings = read_ratings(reply, query.skills, *SCALE)
     return None if ratings is None else sum(ratings.values()) / len(ratings)

@@ -6,6 +6,7 @@ ratings (single-answer grading). Routing sees the first turn alone.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zooter_ray.config.benchmarks import MTBench
@@ -30,23 +31,35 @@ def queries(config: MTBench) -> Iterator[BenchmarkQuery]:
         DataError: naming the row that cannot be used, or the prompt or reference answer that is missing.
     """
     prompts = _prompts(config.judge_prompts)
-    references = dict(_references(config.references))
+    references = dict(answers_of(config.references))
     for where, row in read_rows(config.path):
-        number = row.get("question_id")
-        if not isinstance(number, str | int):
-            raise DataError(f"{where}: column 'question_id' is missing")
-        subset = check_subset(where, first_text(where, row, "category"), SUBSETS)
-        turns = texts(where, row, "turns")
-        if len(turns) != TURNS:
-            raise DataError(f"{where}: column 'turns' must hold {TURNS} turns, not {len(turns)}")
-        known = {"question": turns[0], "question_1": turns[0], "question_2": turns[1]}
-        if subset in WITH_REFERENCE:
+        query = query_of(where, row)
+        known = {"question": query.query, "question_1": query.query, "question_2": query.turns[1]}
+        with_reference = query.sources[0].partition("/")[2] in WITH_REFERENCE
+        if with_reference:
+            number = row["question_id"]
             if number not in references:
                 raise DataError(f"{config.references} has no reference answer to question {number}")
             known |= {f"ref_answer_{turn}": text for turn, text in enumerate(references[number], start=1)}
-        names = PROMPTS_WITH_REFERENCE if subset in WITH_REFERENCE else PROMPTS
+        names = PROMPTS_WITH_REFERENCE if with_reference else PROMPTS
         questions = tuple(Question(prompts[name][1], known, prompts[name][0]) for name in names)
-        yield BenchmarkQuery(f"mt_bench-{number}", turns[0], turns, (f"mt_bench/{subset}",), questions=questions)
+        yield replace(query, questions=questions)
+
+
+def query_of(where: str, row: Mapping[str, Any]) -> BenchmarkQuery:
+    """A published question, both turns.
+
+    Raises:
+        DataError: naming the row that cannot be used.
+    """
+    number = row.get("question_id")
+    if not isinstance(number, str | int):
+        raise DataError(f"{where}: column 'question_id' is missing")
+    subset = check_subset(where, first_text(where, row, "category"), SUBSETS)
+    turns = texts(where, row, "turns")
+    if len(turns) != TURNS:
+        raise DataError(f"{where}: column 'turns' must hold {TURNS} turns, not {len(turns)}")
+    return BenchmarkQuery(f"mt_bench-{number}", turns[0], turns, (f"mt_bench/{subset}",))
 
 
 def _prompts(path: str) -> dict[str, tuple[str, str]]:
@@ -60,8 +73,12 @@ def _prompts(path: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _references(path: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """Question ids, and the reference answers of both turns."""
+def answers_of(path: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Question ids, and a model's first answers to both turns.
+
+    Raises:
+        DataError: naming the row that cannot be used.
+    """
     for where, row in read_rows(path):
         choices = row.get("choices")
         first = choices[0] if isinstance(choices, list) and choices else None

@@ -22,6 +22,7 @@ class Grade:
     reason: str = ""
     response: str = ""
     tokens: int | None = None  # generated; None: not known
+    first_turn: str | None = None  # the part of the response that answers what was routed; None: all of it
     rewards: Mapping[str, float | None] = field(default_factory=dict)  # by reward model, of those that are asked
 
 

@@ -12,7 +12,10 @@ from zooter_ray.row_files import check_text
 
 @dataclass(frozen=True)
 class BenchmarkQuery:
-    """One query as it is published. Either it has a reference, or a judge is asked questions about the answers."""
+    """One query as it is published. It has a reference, or a judge is asked questions about the answers, or neither.
+
+    Neither where the verdicts are published.
+    """
 
     query_id: str
     query: str  # what is routed: the first user turn

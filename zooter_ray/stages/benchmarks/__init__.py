@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit
-from zooter_ray.config.benchmarks import Annotations, BenchmarksConfig
-from zooter_ray.evaluation.benchmarks import BenchmarkQuery, load
-from zooter_ray.evaluation.benchmarks.annotations import published_grades
+from zooter_ray.config.benchmarks import BenchmarksConfig, Published
+from zooter_ray.evaluation.benchmarks import PUBLISHED, BenchmarkQuery, load
 from zooter_ray.evaluation.benchmarks.outcomes import Grades
 from zooter_ray.stages.benchmarks import grading, writing
 from zooter_ray.stages.benchmarks.answering import Answers, answer
@@ -65,12 +64,14 @@ def _published(
     """Published grades; their answers join the others where reward models are to see them."""
     found: dict[str, Grades] = {}
     for benchmark in config.benchmarks:
-        if isinstance(benchmark, Annotations):
+        if isinstance(benchmark, Published):
             theirs = queries[benchmark.kind]
-            found[benchmark.kind] = grades = published_grades(benchmark, theirs)
+            found[benchmark.kind] = grades = PUBLISHED[benchmark.kind](benchmark, theirs)
             if config.reward_models:
                 answers |= {
-                    key_of(expert, benchmark.kind): Answers([grading.published_unit(run_dir, expert, theirs, known)])
+                    key_of(expert, benchmark.kind): Answers(
+                        [grading.published_unit(run_dir, key_of(expert, benchmark.kind), theirs, known)]
+                    )
                     for expert, known in grades.items()
                 }
     return found

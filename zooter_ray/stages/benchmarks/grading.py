@@ -99,13 +99,14 @@ def _rewarded(model: str, unit: Unit, grades: Mapping[str, Grade]) -> dict[str, 
     }
 
 
-def published_unit(run_dir: str, expert: str, queries: Sequence[BenchmarkQuery], grades: Mapping[str, Grade]) -> Unit:
-    """Answers that others have generated, as a unit of responses."""
-    key = key_of(expert, "annotations")
+def published_unit(run_dir: str, key: str, queries: Sequence[BenchmarkQuery], grades: Mapping[str, Grade]) -> Unit:
+    """Answers to the first turn that others have generated, as a unit of responses."""
+    answered = {query.query_id: query.query for query in queries if grades[query.query_id].response}
     rows = [
-        {"query_id": query.query_id, "expert": key, "sample": 0, "query": query.query, "finish_reason": "stop",
-         "response": grades[query.query_id].response, "prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}
-        for query in queries if grades[query.query_id].response
+        {"query_id": query_id, "expert": key, "sample": 0, "query": query, "finish_reason": "stop",
+         "response": grades[query_id].first_turn or grades[query_id].response,
+         "prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}
+        for query_id, query in answered.items()
     ]  # fmt: skip
     unit = make_unit(run_dir, "02_responses", key, {"content": digest_of(rows)})
     if not is_complete(unit):
