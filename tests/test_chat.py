@@ -295,9 +295,9 @@ def test_a_reply_without_text_becomes_a_response_with_an_error(base_url: str, re
 @pytest.mark.parametrize(
     ("reply", "found"),
     [
-        ({**completion("Hi."), "usage": {}}, ("Hi.", 0, 0)),
-        ({**completion("Hi."), "usage": {"prompt_tokens": None, "completion_tokens": 3}}, ("Hi.", 0, 3)),
-        ({**completion("Hi."), "usage": None}, ("Hi.", 0, 0)),
+        ({**completion("Hi."), "usage": {}}, ("Hi.", None, None)),
+        ({**completion("Hi."), "usage": {"prompt_tokens": None, "completion_tokens": 3}}, ("Hi.", None, 3)),
+        ({**completion("Hi."), "usage": None}, ("Hi.", None, None)),
         (completion("Cut \ud83d"), ("Cut ?", 5, 3)),
     ],
 )

@@ -1,5 +1,10 @@
-"""What is asked of a Ray that does not grow; reaching one is tested by everything else."""
+"""A Ray that does not grow, or does not come up; reaching one is tested by everything else."""
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from zooter_ray.cluster import check_fits
@@ -7,6 +12,18 @@ from zooter_ray.config.generation import VllmEngine
 from zooter_ray.config.resources import StageResources
 from zooter_ray.errors import ConfigError
 from zooter_ray.resources import least, least_of_engine
+
+REACHES_RAY = """
+from zooter_ray.cluster import connected
+from zooter_ray.config.run import RayConfig
+from zooter_ray.errors import ZooterError
+
+try:
+    with connected(RayConfig()):
+        print("there it is")
+except ZooterError as error:
+    print(error.sentence)
+"""
 
 
 def test_what_a_new_ray_can_never_give_is_refused() -> None:
@@ -25,3 +42,27 @@ def test_elastic_workers_need_place_for_the_fewest() -> None:
 def test_an_engine_needs_place_for_all_its_tensor_parallel_workers() -> None:
     engine = VllmEngine(source="m", tensor_parallel_size=4, resources=StageResources(num_gpus=1, workers=(2, 8)))
     assert least_of_engine(engine) == {"CPU": 8, "GPU": 8}
+
+
+@pytest.mark.slow
+@pytest.mark.extended  # Ray waits half a minute
+def test_a_ray_that_does_not_come_up_is_told_in_one_sentence() -> None:
+    """Its raylet is stopped as soon as it is there, as on a machine that is too busy."""
+    with subprocess.Popen([sys.executable, "-c", REACHES_RAY], stdout=subprocess.PIPE, text=True) as command:
+        raylet_of(psutil.Process(command.pid)).suspend()
+        told, _ = command.communicate(timeout=120)
+    assert told.startswith("no Ray comes up on this machine, which may be too busy: The current node timed out")
+
+
+def raylet_of(process: psutil.Process) -> psutil.Process:
+    """The raylet that a process starts, awaited."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in process.children(recursive=True):
+            try:
+                if child.name() == "raylet":
+                    return child
+            except psutil.NoSuchProcess:
+                continue
+        time.sleep(0.005)
+    raise TimeoutError("no raylet was started")

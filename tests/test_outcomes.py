@@ -206,8 +206,13 @@ def test_an_id_that_stands_twice_names_both_rows(tmp_path: Path) -> None:
     )
 
 
+def test_ids_may_be_whole_numbers(tmp_path: Path) -> None:
+    assert read_outcomes(write(tmp_path / "o.jsonl", [row(query_id=10), row(query_id=9)])).query_ids == ["10", "9"]
+    assert refused(tmp_path, [row(query_id=7), row(query_id="7")]) == "o.jsonl:2: query_id '7' is also in o.jsonl:1"
+
+
 @pytest.mark.parametrize("key", ["query_id", "query"])
-@pytest.mark.parametrize("value", [None, "", "  ", 7])
+@pytest.mark.parametrize("value", [None, "", "  ", 7.5, True])
 def test_id_and_query_must_be_texts_that_are_not_empty(tmp_path: Path, key: str, value: object) -> None:
     assert refused(tmp_path, [row(), {**row(query_id="b"), key: value}]) == (
         f"o.jsonl:2: `{key}` must be a text that is not empty"

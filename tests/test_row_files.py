@@ -60,7 +60,7 @@ def test_a_json_array_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     ("line", "complaint"),
     [
         ('{"query_id": "b", ', "malformed JSON"),
-        ("query_id,query", "malformed JSON"),
+        ("query_id,query", "malformed JSON (Expecting value at column 1)"),
         ("[1, 2]", "a JSON object is needed, not list"),
         ("null", "a JSON object is needed, not NoneType"),
         ("[" * 100_000, "JSON is nested too deeply"),
@@ -69,6 +69,14 @@ def test_a_json_array_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, complaint: str) -> None:
     (tmp_path / "rows.jsonl").write_bytes(lines([ROWS[0], "", line]))
     assert refused(tmp_path / "rows.jsonl").startswith(f"rows.jsonl:3: {complaint}")
+
+
+def test_a_file_of_another_format_is_told_which_are_read(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("query_id,query\na,Hi.\n")
+    assert refused(tmp_path / "rows.csv") == (
+        "rows.csv:1: malformed JSON (Expecting value at column 1); "
+        "rows come in JSON Lines, a JSON array named .json, both also as .gz, or .parquet"
+    )
 
 
 def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ class Response:
 
     text: str = ""
     finish_reason: str = ""  # stop | length
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
+    prompt_tokens: int | None = 0  # None: not told
+    generated_tokens: int | None = 0
     seconds: float = 0.0
     error: str = ""
 
@@ -220,7 +220,7 @@ class OpenAIChat:
         return Response(
             text=content.encode(errors="replace").decode(),  # an emoji may have been cut in two
             finish_reason=str(reply.choices[0].finish_reason or "stop"),
-            prompt_tokens=getattr(reply.usage, "prompt_tokens", 0) or 0,
-            generated_tokens=getattr(reply.usage, "completion_tokens", 0) or 0,
+            prompt_tokens=getattr(reply.usage, "prompt_tokens", None),
+            generated_tokens=getattr(reply.usage, "completion_tokens", None),
             seconds=time.perf_counter() - started,
         )

@@ -8,7 +8,7 @@ from functools import partial
 import ray
 
 from zooter_ray.config.run import RayConfig
-from zooter_ray.errors import ConfigError, one_line
+from zooter_ray.errors import ClusterError, ConfigError, one_line
 from zooter_ray.resources import Asked, Check, unchecked
 
 # Ray Train asks the dashboard whether a training still has its driver, and ends it otherwise. A Ray without a dashboard
@@ -25,6 +25,7 @@ def connected(config: RayConfig) -> Iterator[Check]:
 
     Raises:
         ConfigError: if no cluster answers.
+        ClusterError: if a new one does not come up.
     """
     os.environ.update(config.env_vars)
     ours = not ray.is_initialized()
@@ -37,6 +38,10 @@ def connected(config: RayConfig) -> Iterator[Check]:
             ray.init(address=address, runtime_env={"env_vars": env_vars}, **local)
         except ConnectionError as error:
             raise ConfigError(f"no Ray answers at {address}: {one_line(error)}") from None
+        except Exception as error:
+            if type(error) is not Exception:  # Ray has no class of its own for processes that do not come up in time
+                raise
+            raise ClusterError(f"no Ray comes up on this machine, which may be too busy: {one_line(error)}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.raise_original_map_exception = True

@@ -6,6 +6,7 @@ ZooterError             anything this project raises on purpose; its message is 
 │   └── DataError       a data file, a row or a value in it
 ├── ArtifactError       a run directory or router directory that cannot be used, written or trusted
 ├── StageError          a stage finished without what the next one needs
+├── ClusterError        Ray does not start
 ├── ServiceError        the service does not start
 └── SandboxError        the sandbox for generated code could not be set up
 
@@ -40,6 +41,10 @@ class ArtifactError(ZooterError):
 
 class StageError(ZooterError):
     """A stage finished without what the next one needs."""
+
+
+class ClusterError(ZooterError):
+    """Ray does not start."""
 
 
 class ServiceError(ZooterError):

@@ -100,7 +100,7 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
     Raises:
         DataError: naming the file and the row, if anything is missing, doubled, not finite or of another pool.
     """
-    rows = list(read_rows(path))
+    rows = [(where, _with_text_id(row)) for where, row in read_rows(path)]
     if not rows:
         raise DataError(f"{path} has no rows")
     seen: dict[str, str] = {}
@@ -114,6 +114,11 @@ def read_outcomes(path: str, experts: Sequence[str] | None = None) -> Outcomes:
         seen[query_id] = where
     rows.sort(key=lambda item: item[1]["query_id"])
     return _assemble(rows, pool)
+
+
+def _with_text_id(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, its id as a text: many number their queries."""
+    return {**row, "query_id": str(row["query_id"])} if type(row.get("query_id")) is int else row
 
 
 def _mapping(located: tuple[str, dict[str, Any]], key: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from zooter_ray.artifacts import file_system
 from zooter_ray.errors import ArtifactError, DataError, one_line
 
+FORMATS = "; rows come in JSON Lines, a JSON array named .json, both also as .gz, or .parquet"
+
 
 def read_rows(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of a JSON Lines, JSON (both optionally .gz) or Parquet file, each with where it stands (`file:line`)."""
@@ -90,18 +92,18 @@ def _json_rows(path: str, lines: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield f"{path}:{number}", _json_row(f"{path}:{number}", line)
+                yield f"{path}:{number}", _json_row(f"{path}:{number}", line, "" if number > 1 else FORMATS)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
 
 
-def _json_row(where: str, line: bytes) -> dict[str, Any]:
+def _json_row(where: str, line: bytes, advice: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except UnicodeDecodeError:
         raise DataError(f"{where}: not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}: malformed JSON ({error.msg} at column {error.colno})") from None
+        raise DataError(f"{where}: malformed JSON ({error.msg} at column {error.colno}){advice}") from None
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
     except RecursionError:

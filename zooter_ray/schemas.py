@@ -58,8 +58,8 @@ RESPONSES = pa.schema(
         pa.field("reference", pa.string()),
         pa.field("response", pa.string(), nullable=False),
         pa.field("finish_reason", pa.string(), nullable=False),  # stop | length
-        pa.field("prompt_tokens", pa.int32(), nullable=False),
-        pa.field("generated_tokens", pa.int32(), nullable=False),
+        pa.field("prompt_tokens", pa.int32()),  # null: the endpoint does not tell
+        pa.field("generated_tokens", pa.int32()),
         pa.field("seconds", pa.float64(), nullable=False),  # request to last token, queueing included
     ]
 )

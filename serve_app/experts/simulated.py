@@ -49,7 +49,8 @@ class SimulatedExpert:
             await asyncio.sleep(response.seconds - self.engine.first_token_s)
             whole = replies.chat_reply if endpoint == "chat" else replies.completion_reply
             text = "".join(_pieces(response))
-            yield whole(expert_id, text, response.finish_reason, response.prompt_tokens, response.generated_tokens)
+            took = response.prompt_tokens or 0, response.generated_tokens or 0
+            yield whole(expert_id, text, response.finish_reason, *took)
 
     async def _events(self, endpoint: str, expert_id: str, response: Response) -> AsyncIterator[bytes]:
         if endpoint == "chat":

@@ -17,7 +17,7 @@ from zooter_ray import load_router, route
 from zooter_ray.errors import ArtifactError
 from zooter_ray.router.directory import ONNX_FILE, ZOOTER_JSON
 from zooter_ray.router.export import export_onnx
-from zooter_ray.router.model import load_mean_pooled
+from zooter_ray.router.model import WEIGHTS_FILE, load_mean_pooled
 from zooter_ray.router.onnx_session import OnnxSession
 from zooter_ray.router.predictor import RouterPredictor, torch_logits
 
@@ -247,6 +247,14 @@ def test_a_directory_without_any_tokenizer_file_is_refused(without_onnx: Path, t
         file.unlink()
     with pytest.raises(ArtifactError, match=r"it has no tokenizer file \(.*tokenizer\.json.*\)$"):
         RouterPredictor(tmp_path)
+
+
+def test_weights_of_another_router_beside_an_onnx_file_are_refused(with_onnx: Path, tmp_path: Path) -> None:
+    other = tiny_models.save_router(tmp_path / "other", ["vicuna", "llama"])
+    shutil.copytree(with_onnx, tmp_path / "router")
+    shutil.copy(other / WEIGHTS_FILE, tmp_path / "router")
+    with pytest.raises(ArtifactError, match=r"model\.safetensors has no layer of 3 classes; it is of another router$"):
+        RouterPredictor(tmp_path / "router")
 
 
 def test_an_onnx_file_of_another_router_is_refused(with_onnx: Path, tmp_path: Path) -> None:

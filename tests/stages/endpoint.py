@@ -23,6 +23,7 @@ class Endpoint(ThreadingHTTPServer):
         self.times: list[float] = []
         self.keys: set[str] = set()
         self.under_way = self.most_under_way = 0
+        self.usage: dict[str, int] | None = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
         self.lock = threading.Lock()
 
     @property
@@ -52,9 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             message = {"role": "assistant", "content": found}
             choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-            usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
             told = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
-            self.reply(200, {**told, "choices": choices, "usage": usage})
+            self.reply(200, {**told, "choices": choices, "usage": self.server.usage})
 
     def reply(self, status: int, content: dict[str, Any]) -> None:
         payload = json.dumps(content).encode()

@@ -119,6 +119,23 @@ def test_what_a_finished_expert_of_the_same_endpoint_spent_counts(
         generation.run(config.generation, query_unit, config.run_dir, console)
 
 
+def test_where_an_endpoint_does_not_tell_its_tokens_none_are_made_up_and_no_budget_is_kept(
+    settings: dict[str, Any], endpoint: Endpoint, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOTER_TEST_KEY", "secret")
+    endpoint.usage = None
+    config = RunConfig.model_validate(http_settings(settings, endpoint))
+    query_unit = queries.run(config.queries, config.run_dir, console)
+    unit = generation.run(config.generation, query_unit, config.run_dir, console)["remote"]
+    assert set(read_table(unit.path, RESPONSES)["generated_tokens"].to_pylist()) == {None}
+    settings["generation"]["experts"].append({"id": "twin", "same_weights_as": "remote"})
+    remote(settings).update(budget={"tokens": 430})
+    config = RunConfig.model_validate(settings)
+    with pytest.raises(StageError) as caught:
+        generation.run(config.generation, query_unit, config.run_dir, console)
+    assert "does not tell in `usage` what a response took, so no budget can be kept" in caught.value.sentence
+
+
 def test_what_former_runs_spent_counts() -> None:
     budget = BudgetConfig(cost=1.0, prompt_price=2.0, generated_price=4.0)
     assert budget.cost_of(100_000, 200_000) == pytest.approx(1.0)

@@ -20,7 +20,7 @@ from zooter_ray.errors import StageError
 from zooter_ray.hashing import hash_fraction
 from zooter_ray.labels import label_table
 from zooter_ray.outcomes import Outcomes, read_outcomes
-from zooter_ray.schemas import LABELS, OUTCOMES, QUERIES, REJECTED, RESPONSES, REWARDS, TAG_LABELS
+from zooter_ray.schemas import LABELS, OUTCOMES, OUTCOMES_FILE, QUERIES, REJECTED, RESPONSES, REWARDS, TAG_LABELS
 from zooter_ray.stages import labeling
 from zooter_ray.stages.labeling.joining import KNOWN, QUERY, join
 
@@ -183,6 +183,20 @@ def test_metrics_are_in_the_outcomes_file_where_every_row_has_them(
     labels = labels_of(inputs, run_dir, console, reference="judge", reward_model="reference")
     assert "labeling: 1 queries have no metric" in console.file.getvalue()  # type: ignore[attr-defined]
     assert read_outcomes(f"{labels.path}/outcomes.parquet", EXPERTS).metrics_QM is None
+
+
+def test_without_the_tokens_of_every_response_the_outcomes_file_has_no_costs(
+    inputs: dict[str, Any], run_dir: str, console: Console
+) -> None:
+    labels = labels_of(inputs, run_dir, console, reward_model="reference")
+    assert read_outcomes(f"{labels.path}/{OUTCOMES_FILE}").costs_QM is not None
+    told = read_table(inputs["responses"]["namer"].path, RESPONSES).to_pylist()
+    silent = [row | ({"generated_tokens": None} if row["query_id"] == "q001" else {}) for row in told]
+    responses = finished(make_unit(run_dir, "02_responses", "silent", {}), silent, RESPONSES, ["query_id", "sample"])
+    inputs = {**inputs, "responses": {**inputs["responses"], "namer": responses}}
+    without = labels_of(inputs, run_dir, console, reward_model="reference")
+    assert read_outcomes(f"{without.path}/{OUTCOMES_FILE}").costs_QM is None
+    assert "not every response has its tokens, so the report has no costs" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_tag_labels_are_kept_with_their_counts(inputs: dict[str, Any], run_dir: str, console: Console) -> None:

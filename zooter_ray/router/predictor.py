@@ -64,8 +64,11 @@ def load_logits(directory: Path, card: RouterCard) -> Logits:
     Raises:
         OSError, ValueError, RuntimeError, SafetensorError: if what it needs is missing or damaged.
     """
-    with safe_open(directory / WEIGHTS_FILE, "pt"):
-        pass  # an interrupted download is noticed whichever file is used
+    with safe_open(directory / WEIGHTS_FILE, "pt") as weights:  # damage is noticed whichever file is used
+        names = weights.keys()
+        shapes = [weights.get_slice(name).get_shape() for name in names]
+    if not any(shape[:1] == [len(card.experts)] for shape in shapes):
+        raise ValueError(f"{WEIGHTS_FILE} has no layer of {len(card.experts)} classes; it is of another router")
     if torch.cuda.is_available() or card.onnx is None:
         return torch_logits(directory, card.pooling)
     return onnx_logits(directory / card.onnx["file"], len(card.experts))

@@ -20,7 +20,7 @@ class Answers:
 
     units: list[Unit] = field(default_factory=list)  # responses, turn by turn
     texts: dict[str, list[str]] = field(default_factory=dict)  # turn by turn, without what was thought before
-    tokens: dict[str, int] = field(default_factory=dict)  # generated, of all turns
+    tokens: dict[str, int | None] = field(default_factory=dict)  # generated, of all turns; None: not known of them all
     missing: dict[str, str] = field(default_factory=dict)  # why a turn has no answer
 
 
@@ -81,7 +81,8 @@ def _take(answers: Answers, unit: Unit) -> None:
     answers.missing.update(reasons)
     for query_id, row in rows.items():
         answers.texts.setdefault(query_id, []).append(without_thinking(row["response"]).strip())
-        answers.tokens[query_id] = answers.tokens.get(query_id, 0) + row["generated_tokens"]
+        before, took = answers.tokens.get(query_id, 0), row["generated_tokens"]
+        answers.tokens[query_id] = None if before is None or took is None else before + took
 
 
 def experts_for(pool: GenerationConfig, benchmarks: Sequence[Benchmark]) -> GenerationConfig:

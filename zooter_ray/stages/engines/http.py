@@ -10,9 +10,12 @@ from ray.data import Dataset
 from zooter_ray.chat import OpenAIChat, Response, api_key_of, messages_of
 from zooter_ray.config.generation import ExpertConfig, HttpEngine
 from zooter_ray.config.resources import worker_range
+from zooter_ray.errors import StageError
 from zooter_ray.stages.engines.budget import USED_UP, new_purse
 from zooter_ray.stages.engines.ledger import Ledger
 from zooter_ray.stages.engines.requests import Respond, Row, respond_to_blocks
+
+NO_USAGE = "{} does not tell in `usage` what a response took, so no budget can be kept; leave engine.budget out"
 
 
 def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfig], ledger: Ledger) -> Dataset:
@@ -34,6 +37,8 @@ def _make_respond(engine: HttpEngine, api_key: str, purse: Any) -> Respond:
         messages = messages_of(expert, row["query"], row.get("history") or ())
         response = await client.respond(messages, expert.decoding, row["sample"])
         if purse is not None:
+            if response.prompt_tokens is None or response.generated_tokens is None:
+                raise StageError(NO_USAGE.format(engine.base_url))
             await purse.spend.remote(response.prompt_tokens, response.generated_tokens)
         return response
 

@@ -78,7 +78,7 @@ def _read(what: int, path: str) -> pa.Table:
     else:
         schema, column = (RESPONSES, "generated_tokens") if what == COST else (REWARDS, "reward")
         rows = read_part(path, schema, ["query_id", "expert", column]).rename_columns(["query_id", "expert", "value"])
-        rows = rows.set_column(2, "value", rows["value"].cast(pa.float64()))
+        rows = rows.set_column(2, "value", rows["value"].cast(pa.float64())).drop_null()
     told = rows.append_column("what", pa.array([what] * rows.num_rows, pa.int32()))
     return pa.concat_tables([KNOWN.empty_table(), told], promote_options="default")
 

@@ -78,7 +78,8 @@ def run(config: LabelingConfig, pool: Pool, known: Unit, tags: Unit | None, labe
     missing = left if pool.reference is None else sum(counts["no metric"].values())
     if pool.reference is not None and missing:
         console.print(f"labeling: {missing} queries have no metric, so the evaluation goes by rewards", highlight=False)
-    ray.get(in_cluster(_write_outcomes, labels.path, list(pool.experts), missing == 0))
+    if not ray.get(in_cluster(_write_outcomes, labels.path, list(pool.experts), missing == 0)):
+        console.print("labeling: not every response has its tokens, so the report has no costs", highlight=False)
     extra = {"experts": list(pool.experts), "reward_models": list(pool.reward_models), "outcomes": known.path}
     write_manifest(labels, total, left, counts["reasons"], extra)
 
@@ -200,16 +201,22 @@ def _write_supervision(path: str, *tables: pa.Table) -> None:
     write_json(path, add_sums(tables).model_dump())
 
 
-def _write_outcomes(directory: str, experts: list[str], has_metrics: bool) -> None:
-    """The labelled rows as an outcomes file, part by part; with metrics if every row has them."""
-    tables = [outcomes_table(_outcomes(part, experts, has_metrics)) for part in parts(directory)]
+def _write_outcomes(directory: str, experts: list[str], has_metrics: bool) -> bool:
+    """The labelled rows as an outcomes file, part by part; with metrics if every row has them.
+
+    Returns whether it has costs: every row has them, too, but where an endpoint does not tell.
+    """
+    has_costs = all(read_part(part, LABELS, ["costs"])["costs"].null_count == 0 for part in parts(directory))
+    tables = [outcomes_table(_outcomes(part, experts, has_metrics, has_costs)) for part in parts(directory)]
     write_table(posixpath.join(directory, OUTCOMES_FILE), pa.concat_tables(tables).sort_by("query_id"))
+    return has_costs
 
 
-def _outcomes(part: str, experts: list[str], has_metrics: bool) -> Outcomes:
+def _outcomes(part: str, experts: list[str], has_metrics: bool, has_costs: bool) -> Outcomes:
     rows = read_part(part, LABELS, LABELS.names)
     query_ids, queries, sources, tags = (rows[name].to_pylist() for name in ("query_id", "query", "source", "tags"))
     splits = ["eval" if split == "eval" else "train" for split in rows["split"].to_pylist()]
-    rewards_QM, costs_QM = (np.array(rows[name].to_pylist(), dtype=np.float64) for name in ("rewards", "costs"))
+    rewards_QM = np.array(rows["rewards"].to_pylist(), dtype=np.float64)
     metrics_QM = np.array(rows["metrics"].to_pylist(), dtype=np.float64) if has_metrics else None
+    costs_QM = np.array(rows["costs"].to_pylist(), dtype=np.float64) if has_costs else None
     return Outcomes(experts, query_ids, queries, sources, tags, splits, rewards_QM, metrics_QM, costs_QM)
