@@ -73,10 +73,17 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, compl
 
 def test_a_file_of_another_format_is_told_which_are_read(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("query_id,query\na,Hi.\n")
-    assert refused(tmp_path / "rows.csv") == (
-        "rows.csv:1: malformed JSON (Expecting value at column 1); "
-        "rows come in JSON Lines, a JSON array named .json, both also as .gz, or .parquet"
-    )
+    (tmp_path / "quoted.csv").write_text('\n"query_id"\n"a"\n')
+    (tmp_path / "rows.jsonl").write_text(json.dumps(ROWS))
+    (tmp_path / "rows.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
+    for name, complaint in {
+        "rows.csv": "1: malformed JSON (Expecting value at column 1)",
+        "quoted.csv": "2: a JSON object is needed, not str",
+        "rows.jsonl": "1: a JSON object is needed, not list",
+        "rows.xlsx": "1: not UTF-8",
+    }.items():
+        formats = "; rows come in JSON Lines, a JSON array named .json, both also as .gz, or .parquet"
+        assert refused(tmp_path / name) == f"{name}:{complaint}{formats}"
 
 
 def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def benchmark(config: BenchmarksConfig, console: Console) -> str:
 
 def learned_of(router: str, predictor: RouterPredictor, training: Outcomes | None, console: Console) -> Learned:
     """What baselines know: of these training rows, or of what distillation left with the router."""
-    left = evaluation.learned_left(router, predictor.card, console)
+    left = evaluation.learned_left(router, predictor.card, console, is_all=training is None)
     if training is None:
         return left
     embed = evaluation.embedder_of(left, console)

@@ -90,9 +90,11 @@ def _parquet_rows(path: str, file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _json_rows(path: str, lines: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
+        advice = FORMATS  # of the first row that is none
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield f"{path}:{number}", _json_row(f"{path}:{number}", line, "" if number > 1 else FORMATS)
+                yield f"{path}:{number}", _json_row(f"{path}:{number}", line, advice)
+                advice = ""
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
 
@@ -101,7 +103,7 @@ def _json_row(where: str, line: bytes, advice: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except UnicodeDecodeError:
-        raise DataError(f"{where}: not UTF-8") from None
+        raise DataError(f"{where}: not UTF-8{advice}") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: malformed JSON ({error.msg} at column {error.colno}){advice}") from None
     except ValueError as error:
@@ -109,7 +111,7 @@ def _json_row(where: str, line: bytes, advice: str) -> dict[str, Any]:
     except RecursionError:
         raise DataError(f"{where}: JSON is nested too deeply") from None
     if not isinstance(row, dict):
-        raise DataError(f"{where}: a JSON object is needed, not {type(row).__name__}")
+        raise DataError(f"{where}: a JSON object is needed, not {type(row).__name__}{advice}")
     return row
 
 

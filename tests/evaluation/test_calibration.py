@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability, telling
+from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
 
 PROBABILITIES_QM = np.array([[0.75, 0.25], [0.75, 0.25], [0.375, 0.625], [1.0, 0.0], [0.5, 0.5]])
 VALUE_QM = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [2.0, 1.0], [2.0, 2.0]])
@@ -17,15 +17,15 @@ def test_rows_with_several_best_experts_share_their_win() -> None:
 
 def test_bins_hold_what_was_said_of_the_chosen_experts_and_what_came() -> None:
     """The last row's experts are worth the same: it says nothing. Equal probabilities share a bin."""
-    assert telling(VALUE_QM).tolist() == [True, True, True, True, False]
     found = [(b.low, b.high, b.rows, b.predicted, b.observed) for b in reliability(PROBABILITIES_QM, VALUE_QM, bins=4)]
     assert found == [(0.625, 0.625, 1, 0.625, 1.0), (0.75, 0.75, 2, 0.75, 0.5), (1.0, 1.0, 1, 1.0, 1.0)]
 
 
-def test_bins_hold_like_many_rows() -> None:
-    chosen_Q = np.linspace(0.5, 1.0, 103)
-    bins = reliability(np.stack([chosen_Q, 1 - chosen_Q], axis=1), np.tile([1.0, 0.0], (103, 1)))
-    assert {item.rows for item in bins} == {10, 11}
+@pytest.mark.parametrize(("rows", "bins_of"), [(7, {7}), (89, {44, 45}), (1003, {100, 101})])
+def test_bins_hold_like_many_rows_and_at_least_thirty(rows: int, bins_of: set[int]) -> None:
+    chosen_Q = np.linspace(0.5, 1.0, rows)
+    bins = reliability(np.stack([chosen_Q, 1 - chosen_Q], axis=1), np.tile([1.0, 0.0], (rows, 1)))
+    assert {item.rows for item in bins} == bins_of
     assert all(before.high < after.low for before, after in pairwise(bins))
 
 

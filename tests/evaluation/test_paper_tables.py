@@ -26,6 +26,7 @@ def report_of(choices: list[int], **router: Any) -> Report:
         EXPERTS, list("abcd"), ["?"] * 4, SOURCES, [[]] * 4, ["eval"] * 4, np.array([[1.0, 0.0]] * 4), METRICS_QM, None
     )
     settings = {"loss": "kl", "beta": 0.3, "temperature": 0.5, "parameters": 86_000_000} | router
+    settings = {"used_beta": settings["beta"]} | settings
     evidence = Evidence(
         outcomes, np.eye(2)[choices], Learned({"llama": 0.4, "vicuna": 0.6}, {}, {}, {}),
         {"llama": "llama", "vicuna": "vicuna (same weights as llama)"}, RouterSettings(**settings),

@@ -26,7 +26,7 @@ from zooter_ray.outcomes import Outcomes
 from zooter_ray.progress import new_console
 
 EXPERTS = ["llama", "vicuna", "wizard"]
-ROUTER = RouterSettings(loss="kl", beta=0.3, temperature=0.5, parameters=86_000_000)
+ROUTER = RouterSettings(loss="kl", beta=0.3, used_beta=0.3, temperature=0.5, parameters=86_000_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = "<script>document.title='taken'</script> |pipe| =1+1 " + "x" * 400
 

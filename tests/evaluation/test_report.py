@@ -13,7 +13,7 @@ from zooter_ray.evaluation.schema import GroupResult, MethodResult, Report, Rout
 from zooter_ray.outcomes import Outcomes
 
 CONFIG = EvaluationConfig(draws=500)
-ROUTER = RouterSettings(loss="kl", beta=0.3, temperature=1.0, parameters=86_000_000)
+ROUTER = RouterSettings(loss="kl", beta=0.3, used_beta=0.3, temperature=1.0, parameters=86_000_000)
 SHOWN = {"llama": "llama", "vicuna": "vicuna (same weights as llama)"}
 LEARNED = Learned({"llama": 0.4, "vicuna": 0.6}, {"maths": {"llama": 0.9, "vicuna": 0.1}}, {}, {})
 
@@ -224,9 +224,10 @@ def test_cases_tell_who_said_what_and_where_the_router_lost_most() -> None:
 
 
 def test_calibration_and_entropy_are_there(report: Report) -> None:
-    # Of the chosen experts those with 0.9, 0.7 and 0.8 were the best, that with 0.6 was not.
-    assert [item.rows for item in report.calibration.bins] == [1, 1, 1, 1]
-    assert report.calibration.expected_error == pytest.approx((0.1 + 0.6 + 0.3 + 0.2) / 4)
+    # Of the chosen experts those with 0.9, 0.7 and 0.8 were the best, that with 0.6 was not: so few rows are one bin.
+    (found,) = report.calibration.bins
+    assert (found.rows, found.predicted, found.observed) == (4, pytest.approx(0.75), 0.75)
+    assert report.calibration.expected_error == pytest.approx(0)
     assert len(report.entropy.points) == 4
     assert report.entropy.bins[0].entropy == pytest.approx(0.83994, abs=1e-5)  # softmax(9, 8), by hand
     # llama is preferred everywhere and right twice; the router is right thrice, vicuna, the best single expert, twice.

@@ -257,6 +257,15 @@ def test_weights_of_another_router_beside_an_onnx_file_are_refused(with_onnx: Pa
         RouterPredictor(tmp_path / "router")
 
 
+def test_weights_of_three_experts_are_none_of_two(tmp_path: Path) -> None:
+    """Embeddings of token types, of which BERT has two, are no classes."""
+    other = tiny_models.save_router(tmp_path / "other", EXPERTS)
+    router = tiny_models.save_router(tmp_path / "router", ["vicuna", "llama"])
+    shutil.copy(other / WEIGHTS_FILE, router)
+    with pytest.raises(ArtifactError, match=r"no layer of 2 classes; it is of another router$"):
+        RouterPredictor(router)
+
+
 def test_an_onnx_file_of_another_router_is_refused(with_onnx: Path, tmp_path: Path) -> None:
     tiny_models.save_router(tmp_path, ["vicuna", "llama"], onnx={"file": ONNX_FILE})
     shutil.copy(with_onnx / ONNX_FILE, tmp_path)

@@ -74,7 +74,11 @@ def test_a_router_that_was_copied_without_its_arrays_says_what_it_lacks(tmp_path
     router = save_router(tmp_path / "router", EXPERTS)
     shown = new_console(io.StringIO(), width=200)
     assert evaluation.learned_left(str(router), read_card(router), shown).rows_seen(["any"]) == 0
-    assert "router/baselines.npz is missing: nearest neighbours are no baseline" in shown.file.getvalue()  # type: ignore[attr-defined]
+    assert "router/baselines.npz is missing, so there is no baseline of nearest neighbours" in shown.file.getvalue()  # type: ignore[attr-defined]
+    with_training = new_console(io.StringIO(), width=200)
+    given = pipeline.learned_of(str(router), RouterPredictor(router), outcomes(), with_training)
+    assert given.rows_seen(outcomes().queries) == 2
+    assert with_training.file.getvalue() == ""  # type: ignore[attr-defined]
     (router / BASELINES_FILE).write_bytes(learn(rows_of_outcomes(outcomes())).to_npz()[:100])
     with pytest.raises(ArtifactError, match=r"router/baselines\.npz: the arrays of the router's baselines are damaged"):
         evaluation.learned_left(str(router), read_card(router), shown)

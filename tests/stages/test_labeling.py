@@ -190,10 +190,11 @@ def test_without_the_tokens_of_every_response_the_outcomes_file_has_no_costs(
 ) -> None:
     labels = labels_of(inputs, run_dir, console, reward_model="reference")
     assert read_outcomes(f"{labels.path}/{OUTCOMES_FILE}").costs_QM is not None
-    told = read_table(inputs["responses"]["namer"].path, RESPONSES).to_pylist()
-    silent = [row | ({"generated_tokens": None} if row["query_id"] == "q001" else {}) for row in told]
+    told = read_table(inputs["responses"]["poet"].path, RESPONSES).to_pylist()
+    second = next(row for row in told if row["query_id"] == "q001" and row["sample"] == 1)
+    silent = [row if row is not second else row | {"generated_tokens": None} for row in told]
     responses = finished(make_unit(run_dir, "02_responses", "silent", {}), silent, RESPONSES, ["query_id", "sample"])
-    inputs = {**inputs, "responses": {**inputs["responses"], "namer": responses}}
+    inputs = {**inputs, "responses": {**inputs["responses"], "poet": responses}}
     without = labels_of(inputs, run_dir, console, reward_model="reference")
     assert read_outcomes(f"{without.path}/{OUTCOMES_FILE}").costs_QM is None
     assert "not every response has its tokens, so the report has no costs" in console.file.getvalue()  # type: ignore[attr-defined]

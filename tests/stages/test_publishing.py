@@ -13,9 +13,9 @@ from safetensors.torch import save_model
 from tests.tiny_models import router_card, save_bert
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.evaluation.calibration import best_share, telling
+from zooter_ray.evaluation.calibration import best_share
 from zooter_ray.evaluation.learned import learn, rows_of_labels
-from zooter_ray.labels import label_table
+from zooter_ray.labels import has_preference, label_table
 from zooter_ray.outcomes import read_outcomes
 from zooter_ray.router.calibration import fit_temperature
 from zooter_ray.router.caution import caution_bias
@@ -98,7 +98,7 @@ def test_caution_raises_the_logit_of_the_best_single_expert_and_calibration_foll
     assert card.caution["validation_value"] == value_QM[np.arange(len(value_QM)), logits_QM.argmax(axis=1)].mean()
     found = made["both"][0].calibration
     assert found is not None
-    rows = telling(value_QM)
+    rows = has_preference(value_QM)
     temperature = fit_temperature(logits_QM[rows], best_share(value_QM[rows]))
     assert found["temperature"] == pytest.approx(temperature, rel=1e-3)
     assert lead["both"] * temperature == pytest.approx(lead["cautious"], rel=1e-3)

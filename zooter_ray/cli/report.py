@@ -97,7 +97,10 @@ def report_of(directory: str) -> str:
         raise DataError(f"{directory} holds neither a report.json nor a run; evaluate a router into it first")
     if "evaluation" not in (paths := read_json(run)):
         raise DataError(f"the run in {directory} has not come to its evaluation; run it to its end first")
-    return posixpath.join(moved(paths["evaluation"], directory), "report.json")
+    report = posixpath.join(moved(paths["evaluation"], directory), "report.json")
+    if not _exists(report):
+        raise DataError(f"the run in {directory} has lost its {report}; run it again")
+    return report
 
 
 def _exists(path: str) -> bool:

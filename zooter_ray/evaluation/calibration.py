@@ -1,12 +1,16 @@
 """Do the router's probabilities mean what they say?
 
 A probability says how often an expert is the best of the pool, on queries on which the experts differ: where all are
-worth the same no choice is right or wrong, and such rows are left out here as they are in training.
+worth the same (by metrics, if there are any) no choice is right or wrong, and such rows are left out.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from zooter_ray.labels import has_preference
+
+ROWS_PER_BIN = 30
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,6 @@ class Bin:
     observed: float  # how often they were the best of their row
 
 
-def telling(value_QM: np.ndarray) -> np.ndarray:
-    """Whether experts differ on a row (Q,)."""
-    result: np.ndarray = value_QM.min(axis=1) < value_QM.max(axis=1)
-    return result
-
-
 def best_share(value_QM: np.ndarray) -> np.ndarray:
     """1 where an expert is the best of its row, 0 where not, shared (Q, M) where several are: rows add up to 1."""
     best_QM = value_QM == value_QM.max(axis=1, keepdims=True)
@@ -33,13 +31,18 @@ def best_share(value_QM: np.ndarray) -> np.ndarray:
     return result
 
 
-def reliability(probabilities_QM: np.ndarray, value_QM: np.ndarray, bins: int = 10) -> list[Bin]:
-    """The chosen experts of rows on which experts differ, in bins of as many rows each as equal probabilities allow."""
-    rows = telling(value_QM)
-    if not rows.any():
+def reliability(probabilities_QM: np.ndarray, value_QM: np.ndarray, bins: int | None = None) -> list[Bin]:
+    """The chosen experts of rows on which experts differ, in bins of as many rows each as equal probabilities allow.
+
+    By default ten, or as many as have ROWS_PER_BIN: in smaller ones chance alone makes a gap.
+    """
+    differ_Q = has_preference(value_QM)
+    if not differ_Q.any():
         return []
-    chosen = np.arange(int(rows.sum())), probabilities_QM[rows].argmax(axis=1)
-    predicted_Q, observed_Q = probabilities_QM[rows][chosen], best_share(value_QM[rows])[chosen]
+    rows = int(differ_Q.sum())
+    bins = bins or max(1, min(10, rows // ROWS_PER_BIN))
+    chosen = np.arange(rows), probabilities_QM[differ_Q].argmax(axis=1)
+    predicted_Q, observed_Q = probabilities_QM[differ_Q][chosen], best_share(value_QM[differ_Q])[chosen]
     edges = np.quantile(predicted_Q, np.arange(1, bins) / bins)
     number_Q = np.searchsorted(edges, predicted_Q, side="left")
     return [

@@ -27,7 +27,7 @@ class RouterSettings(Part):
 
     loss: str
     beta: float  # as it was set
-    used_beta: float | None = None  # less, where labeling.beta_rows makes it follow the training rows
+    used_beta: float  # less, where labeling.beta_rows makes it follow the training rows
     temperature: float  # T of the soft labels
     parameters: int | None  # without embeddings, as the paper counts its 86M
 

@@ -120,8 +120,16 @@ def workload_of(config: RunConfig, run_dir: str, drawn: str, responses: Mapping[
     clean = read_json(posixpath.join(drawn, MANIFEST))["inputs"][0]
     read = read_json(posixpath.join(run_dir, "01_queries", "clean", clean, MANIFEST))["rows_in"]
     splits = read_table(drawn, QUERIES, ["split"])["split"].to_pylist()
-    measured = {expert: mean_tokens(path) for expert, path in responses.items()}
-    queries = [max(1.0, measured[e.id][0] - template_tokens(e)) for e in config.generation.experts]
+    measured = dict(measured_tokens(responses))
+    if not measured:
+        raise ArtifactError(
+            f"{run_dir}: no endpoint told how many tokens its responses took, so nothing can be measured"
+        )
+    queries = [
+        max(1.0, measured[expert.id][0] - template_tokens(expert))
+        for expert in config.generation.experts
+        if expert.id in measured
+    ]
     return Workload(
         read=read,
         queries=len(splits),
@@ -133,11 +141,13 @@ def workload_of(config: RunConfig, run_dir: str, drawn: str, responses: Mapping[
     )
 
 
-def mean_tokens(directory: str) -> tuple[float, float]:
-    """(prompt, generated) tokens per response of a unit."""
-    table = read_table(directory, RESPONSES, ["prompt_tokens", "generated_tokens"])
-    prompt, generated = (pc.mean(table[name]).as_py() for name in table.column_names)
-    return prompt, generated
+def measured_tokens(responses: Mapping[str, str]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """(prompt, generated) tokens per response of every expert whose endpoint tells them."""
+    for expert, directory in responses.items():
+        table = read_table(directory, RESPONSES, ["prompt_tokens", "generated_tokens"])
+        prompt, generated = (pc.mean(table[name]).as_py() for name in table.column_names)
+        if prompt is not None and generated is not None:
+            yield expert, (prompt, generated)
 
 
 def compare(run: MeasuredRun, plan: Plan) -> list[Measured]:

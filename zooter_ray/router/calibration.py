@@ -5,6 +5,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 BOUNDS = (0.05, 20.0)  # a few validation rows that are all right, or all wrong, would ask for 0 or infinity
+FLAT = 1e-4  # nats per row: temperatures whose likelihoods differ by less are as good as each other
 
 
 def negative_log_likelihood(logits_QM: np.ndarray, target_QM: np.ndarray, temperature: float) -> float:
@@ -12,9 +13,10 @@ def negative_log_likelihood(logits_QM: np.ndarray, target_QM: np.ndarray, temper
     return float(-(target_QM * log_softmax(logits_QM / temperature, axis=1)).sum(axis=1).mean())
 
 
-def at_bound(temperature: float) -> bool:
-    """Whether a fitted temperature is as good as one of BOUNDS: near them the likelihood hardly changes any more."""
-    return not BOUNDS[0] * 1.25 < temperature < BOUNDS[1] / 1.25
+def at_bound(logits_QM: np.ndarray, target_QM: np.ndarray, temperature: float) -> bool:
+    """Whether one of BOUNDS is as good as the fitted temperature, as where all rows are right, or all wrong."""
+    fitted = negative_log_likelihood(logits_QM, target_QM, temperature)
+    return any(negative_log_likelihood(logits_QM, target_QM, bound) < fitted + FLAT for bound in BOUNDS)
 
 
 def fit_temperature(logits_QM: np.ndarray, target_QM: np.ndarray) -> float:

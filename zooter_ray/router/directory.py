@@ -113,7 +113,7 @@ def read_card_of(directory: str | Path) -> RouterCard:
 
 
 def read_baseline_arrays(directory: str | Path) -> bytes | None:
-    """Content of the file of arrays that baselines need; None if the router was distilled without."""
+    """Content of the file of arrays that baselines need; None if it was not copied with the router."""
     fs, path = file_system(posixpath.join(str(directory), BASELINES_FILE))
     content: bytes | None = fs.cat_file(path) if fs.exists(path) else None
     return content

@@ -166,20 +166,21 @@ def settings_of(predictor: RouterPredictor) -> RouterSettings:
     )
 
 
-def learned_left(router: str, card: RouterCard, console: Console) -> Learned:
-    """What distillation left with a router for the baselines; it is told where the file of arrays is not with it.
+def learned_left(router: str, card: RouterCard, console: Console, is_all: bool = True) -> Learned:
+    """What distillation left with a router for the baselines.
+
+    Where the file of arrays is not with it, it is told what that takes from the report, if this is all there is.
 
     Raises:
         ArtifactError: if the file is damaged.
     """
     path, arrays = posixpath.join(router, BASELINES_FILE), read_baseline_arrays(router)
-    if arrays is None:
-        console.print(
-            f"{path} is missing: nearest neighbours are no baseline, and training queries are not known again; copy it "
-            "with the router, or give the training outcomes",
-            highlight=False,
-            soft_wrap=True,
+    if arrays is None and is_all:
+        told = (
+            f"{path} is missing, so there is no baseline of nearest neighbours, and training queries are not known "
+            "again; it is made beside the router and belongs with it"
         )
+        console.print(told, highlight=False, soft_wrap=True)
     try:
         return learned_from_json(card.baselines, arrays)
     except ArtifactError as error:

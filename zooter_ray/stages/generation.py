@@ -22,7 +22,7 @@ from zooter_ray.resources import Check, least_of_engine, unchecked
 from zooter_ray.schemas import CONVERSATIONS, QUERIES, REJECTED, RESPONSES
 from zooter_ray.stages.blocks import WHOLE, close, committed_rows, done_keys, in_cluster, rows_of, without_done
 from zooter_ray.stages.engines import ENGINES
-from zooter_ray.stages.engines.budget import USED_UP
+from zooter_ray.stages.engines.budget import ADVICE
 from zooter_ray.stages.engines.ledger import new_ledger
 from zooter_ray.stages.engines.side_by_side import Job, side_by_side
 
@@ -139,16 +139,15 @@ def tokens_spent(directories: Sequence[str]) -> tuple[int, int]:
 
 
 def check_budget(unit: Unit) -> None:
-    """Stop where queries were not asked for want of money; what was answered is kept.
+    """Stop where queries were not asked because of a budget; what was answered is kept.
 
     Raises:
         StageError: saying how many are left.
     """
     reasons = read_table(unit.rejected, REJECTED, ["reason"])["reason"].to_pylist()
-    if left := reasons.count(USED_UP):
-        raise StageError(
-            f"{unit.name}: the budget is used up, {left} queries are left; raise engine.budget and run again to go on"
-        )
+    for reason, advice in ADVICE.items():
+        if left := reasons.count(reason):
+            raise StageError(f"{unit.name}: {reason.partition(': ')[2]}, {left} queries are left; {advice}")
 
 
 def pending(

@@ -9,7 +9,7 @@ from tests.evaluation.benchmarks.published import FLASK, QUESTIONS, lines
 from zooter_ray.config.benchmarks import FlaskReviews, MTBenchJudgments
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks import PUBLISHED, load
-from zooter_ray.evaluation.benchmarks.outcomes import Grade, outcome_rows, rejected_rows, subset_results
+from zooter_ray.evaluation.benchmarks.outcomes import Grade, first_turn_of, outcome_rows, rejected_rows, subset_results
 
 
 def review(number: int, score: object, **changed: Any) -> dict[str, Any]:
@@ -50,7 +50,13 @@ def test_a_review_that_does_not_rate_the_querys_skills_is_no_verdict(tmp_path: P
     config = reviews(tmp_path, [review(1, score), GOOD[1]])
     (missing, _) = rejected_rows(load(config), graded(config))
     assert (missing["query_id"], missing["expert"]) == ("flask-1", "a")
-    assert missing["reason"] == "the review does not rate the query's skills"
+    assert missing["reason"] == "the review has no whole rating from 1 to 5 of each of the query's skills"
+
+
+def test_ratings_may_be_texts_and_an_answer_may_be_empty(tmp_path: Path) -> None:
+    config = reviews(tmp_path, [review(1, {"factuality": "4", "conciseness": " 1 "}, target_txt=""), GOOD[1]])
+    found = graded(config)["a"]["flask-1"]
+    assert (found.value, found.response) == (2.5, "")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,7 @@ def test_a_review_that_does_not_rate_the_querys_skills_is_no_verdict(tmp_path: P
     [
         ([{"target_txt": "x", "score": {}}], "a.jsonl:1: column 'question_id' or 'idx' is missing"),
         ([{"idx": 1, "target_txt": "x"}], "a.jsonl:1: column 'score' is missing"),
-        ([{"idx": 1, "score": {}}], "a.jsonl:1: column 'target_txt' is missing"),
+        ([{"idx": 1, "score": {}}], "a.jsonl:1: column 'target_txt' must be a text"),
         ([GOOD[0], GOOD[0]], "a.jsonl:2: there is a second row for flask-1"),
         ([review(7, {})], "a.jsonl has no row for any of the 3 queries"),
     ],
@@ -105,7 +111,7 @@ def test_a_judgment_is_the_mean_of_both_turns_and_one_that_was_not_read_is_none(
         "vicuna": [8.75, 5.5],
         "llama": [(6.5 + 5) / 2, None],
     }
-    assert grades["llama"]["mt_bench-111"].reason == "a turn has no score that could be read"
+    assert grades["llama"]["mt_bench-111"].reason == "a turn has no score from 1 to 10"
     assert (grades["llama"]["mt_bench-81"].response, grades["llama"]["mt_bench-81"].first_turn) == (
         "A line.\n\nAnother.",
         "A line.",
@@ -114,16 +120,36 @@ def test_a_judgment_is_the_mean_of_both_turns_and_one_that_was_not_read_is_none(
     assert (means["mt_bench", "vicuna"], means["mt_bench/writing", "llama"]) == (7.125, 5.75)
 
 
+def test_what_is_judged_beside_it_is_not_looked_at(tmp_path: Path) -> None:
+    """Of other models, and on other questions, any score will do; of a model of the pool one off the scale is none."""
+    others = [judgment(81, "gpt-4", 9, "?"), judgment(160, "vicuna-13b", 1, 8), judgment(81, "vicuna-13b", 1, 0)]
+    silent = [answer(81, "", "Another."), ANSWERS[1]]
+    grades = graded(judged(tmp_path, [*JUDGMENTS, *others], silent))
+    assert grades["vicuna"]["mt_bench-81"].value == 8.75
+    assert first_turn_of(grades["vicuna"]["mt_bench-81"]) == ""
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"judgments": JUDGMENTS[:4]}, "single.jsonl judges no model llama-13b; it has vicuna-13b"),
         ({"judgments": [{"question_id": 81}]}, "single.jsonl:1: column 'model' is missing"),
-        ({"judgments": [{"model": "m"}]}, "single.jsonl:1: column 'question_id' is missing"),
-        ({"judgments": [judgment(81, "m", 3, 1)]}, "single.jsonl:1: column 'turn' must be 1 or 2, not 3"),
-        ({"judgments": [judgment(81, "m", [1], 1)]}, r"single.jsonl:1: column 'turn' must be 1 or 2, not \[1\]"),
-        ({"judgments": [judgment(81, "m", 1, "8")]}, "'score' must be a number from 1 to 10 or -1, not '8'"),
-        ({"judgments": [judgment(81, "m", 1, 0)]}, "'score' must be a number from 1 to 10 or -1, not 0"),
+        ({"judgments": [judgment(81, "llama-13b", 3, 1)]}, "single.jsonl:1: column 'turn' must be 1 or 2, not 3"),
+        (
+            {"judgments": [judgment(81, "llama-13b", [1], 1)]},
+            r"single.jsonl:1: column 'turn' must be 1 or 2, not \[1\]",
+        ),
+        (
+            {"judgments": [judgment(81, "llama-13b", 1, "8")]},
+            "single.jsonl:1: column 'score' must be a number, not '8'",
+        ),
+        (
+            {"answers": [answer(81)]},
+            "vicuna-13b.jsonl:1: column 'choices' must begin with an object whose 'turns' are 2",
+        ),
+        ({"answers": [answer(81, "One.")]}, "vicuna-13b.jsonl:1: column 'choices' must begin with an object whose"),
+        ({"answers": [{"question_id": 81}]}, "vicuna-13b.jsonl:1: column 'choices' must hold a list of objects"),
+        ({"answers": [ANSWERS[0], ANSWERS[0]]}, "vicuna-13b.jsonl:2: there is a second row for mt_bench-81"),
         ({"answers": ANSWERS[:1]}, "vicuna-13b.jsonl has no answer to mt_bench-111, which vicuna-13b is judged on"),
     ],
 )

@@ -4,18 +4,19 @@ A file of an expert is what FLASK's own script writes: JSON Lines of `question_i
 and `score`, a rating by skill in which N/A is no rating. A grade is the mean of the skills that are rated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 from zooter_ray.config.benchmarks import FlaskReviews
 from zooter_ray.errors import DataError
 from zooter_ray.evaluation.benchmarks.flask import SCALE, query_of
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.published import matched
-from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
+from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
 from zooter_ray.evaluation.judges import ratings_of
-from zooter_ray.row_files import read_rows
+from zooter_ray.row_files import check_encodes, read_rows
 
-OTHER_SKILLS = "the review does not rate the query's skills"
+UNRATED = "the review has no whole rating from 1 to 5 of each of the query's skills"
 
 
 def queries(config: FlaskReviews) -> Iterator[BenchmarkQuery]:
@@ -48,7 +49,17 @@ def _of_expert(path: str, asked: Sequence[BenchmarkQuery]) -> dict[str, Grade]:
             raise DataError(f"{where}: there is a second row for {query_id}")
         if "score" not in row:
             raise DataError(f"{where}: column 'score' is missing")
-        ratings = ratings_of(row["score"], skills.get(query_id, ()), *SCALE)
-        value = None if ratings is None else sum(ratings.values()) / len(ratings)
-        found[query_id] = Grade(value, "" if ratings else OTHER_SKILLS, first_text(where, row, "target_txt"))
+        answer = row.get("target_txt")
+        if not isinstance(answer, str):
+            raise DataError(f"{where}: column 'target_txt' must be a text")
+        check_encodes(where, "target_txt", [answer])
+        ratings = ratings_of(_numbers(row["score"]), skills.get(query_id, ()), *SCALE)
+        found[query_id] = Grade(fmean(ratings.values()), "", answer) if ratings else Grade(None, UNRATED, answer)
     return matched(path, found, asked)
+
+
+def _numbers(score: object) -> object:
+    """The ratings, those that are written as texts made numbers: FLASK's script leaves them as the judge wrote them."""
+    if not isinstance(score, Mapping):
+        return score
+    return {name: int(value) if str(value).strip().isdecimal() else value for name, value in score.items()}

@@ -31,7 +31,7 @@ def queries(config: MTBench) -> Iterator[BenchmarkQuery]:
         DataError: naming the row that cannot be used, or the prompt or reference answer that is missing.
     """
     prompts = _prompts(config.judge_prompts)
-    references = dict(answers_of(config.references))
+    references = dict(_references(config.references))
     for where, row in read_rows(config.path):
         query = query_of(where, row)
         known = {"question": query.query, "question_1": query.query, "question_2": query.turns[1]}
@@ -73,18 +73,23 @@ def _prompts(path: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def answers_of(path: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """Question ids, and a model's first answers to both turns.
+def _references(path: str) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Question ids, and the reference answers of both turns."""
+    for where, row in read_rows(path):
+        yield row.get("question_id"), texts(f"{where}: choices", first_choice(where, row), "turns")
+
+
+def first_choice(where: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first of a model's answers to a question.
 
     Raises:
-        DataError: naming the row that cannot be used.
+        DataError: if there is none.
     """
-    for where, row in read_rows(path):
-        choices = row.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(first, Mapping):
-            raise DataError(f"{where}: column 'choices' must hold a list of objects with 'turns'")
-        yield row.get("question_id"), texts(f"{where}: choices", first, "turns")
+    choices = row.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, Mapping):
+        raise DataError(f"{where}: column 'choices' must hold a list of objects with 'turns'")
+    return first
 
 
 def verdict(_query: BenchmarkQuery, reply: str) -> float | None:

@@ -26,6 +26,11 @@ class Grade:
     rewards: Mapping[str, float | None] = field(default_factory=dict)  # by reward model, of those that are asked
 
 
+def first_turn_of(grade: Grade) -> str:
+    """What answers the query that was routed."""
+    return grade.response if grade.first_turn is None else grade.first_turn
+
+
 Grades = Mapping[str, Mapping[str, Grade]]  # by expert and query id
 
 

@@ -26,7 +26,11 @@ def markdown(report: Report) -> str:
         f"- The router's choices: {plain(shares)}.",
     ]
     if (error := report.calibration.expected_error) is not None:
-        lines.append(f"- Expected calibration error of the chosen experts' probabilities: {error:.3f}.")
+        rows = sum(item.rows for item in report.calibration.bins)
+        lines.append(
+            f"- Expected calibration error of the chosen experts' probabilities: {error:.3f}, over the {rows} queries "
+            "on which experts differ."
+        )
     if groups := report.of_kind("router").per_group:
         lines += ["", "## Per group", "", *_groups(report, list(groups))]
     if report.supervision is not None:

@@ -66,8 +66,7 @@ def table2(tables: PaperTables) -> Grid:
 
 def _beta(row: RunRow) -> str:
     """Beta as it was set, and in brackets what the number of training rows made of it."""
-    follows = row.used_beta is not None and row.used_beta != row.beta
-    return f"{_setting(row.beta)} ({row.used_beta:.2g})" if follows else _setting(row.beta)
+    return _setting(row.beta) if row.used_beta == row.beta else f"{_setting(row.beta)} ({row.used_beta:.2g})"
 
 
 def _setting(value: float | None) -> str:
@@ -119,6 +118,9 @@ def group_sizes(tables: PaperTables) -> dict[str, int]:
     return {group: len(grouped(tables.sources)[group]) for group in tables.table1[0].per_group}
 
 
+BRACKETS = " Beta in brackets: what labeling.beta_rows made of it."
+
+
 def notes(tables: PaperTables) -> str:
     """What one has to know to read the tables."""
     rivals = "the single experts" if tables.rank_against == "experts" else "all methods but references"
@@ -130,11 +132,7 @@ def notes(tables: PaperTables) -> str:
         "router, without its embeddings, or of the reward model. Inference: what answers one query; the size of an "
         "expert, or how many experts, where sizes are not known. The mean over all sources counts "
         "each the same, whatever its scale. Table 1 and Figure 3 are of the first run."
-        + (
-            " Beta in brackets: what labeling.beta_rows made of it."
-            if any("(" in _beta(row) for row in tables.table2)
-            else ""
-        )
+        + (BRACKETS if any(row.used_beta != row.beta for row in tables.table2) else "")
     )
 
 

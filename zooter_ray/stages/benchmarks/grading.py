@@ -9,7 +9,7 @@ from zooter_ray.artifacts import Unit, is_complete, make_unit, write_manifest
 from zooter_ray.config.benchmarks import BenchmarksConfig
 from zooter_ray.config.scoring import RewardModel, ScoringConfig
 from zooter_ray.evaluation.benchmarks import BenchmarkQuery
-from zooter_ray.evaluation.benchmarks.outcomes import Grade, Grades
+from zooter_ray.evaluation.benchmarks.outcomes import Grade, Grades, first_turn_of
 from zooter_ray.schemas import RESPONSES, REWARDS
 from zooter_ray.stages.benchmarks.answering import Answers
 from zooter_ray.stages.benchmarks.judging import Case, judged
@@ -104,8 +104,7 @@ def published_unit(run_dir: str, key: str, queries: Sequence[BenchmarkQuery], gr
     answered = {query.query_id: query.query for query in queries if grades[query.query_id].response}
     rows = [
         {"query_id": query_id, "expert": key, "sample": 0, "query": query, "finish_reason": "stop",
-         "response": grades[query_id].first_turn or grades[query_id].response,
-         "prompt_tokens": 0, "generated_tokens": 0, "seconds": 0.0}
+         "response": first_turn_of(grades[query_id]), "seconds": 0.0}
         for query_id, query in answered.items()
     ]  # fmt: skip
     unit = make_unit(run_dir, "02_responses", key, {"content": digest_of(rows)})

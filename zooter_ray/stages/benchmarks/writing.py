@@ -43,6 +43,8 @@ def write(
         write_rows(unit.rejected, rejected, REJECTED)
         told = {"results": [asdict(result) for result in results]}
         write_manifest(unit, len(rows) + sum(lost.values()), len(rows), lost, told)
+    if any("costs" in row for row in rows) and not all("costs" in row for row in rows):
+        console.print("not every answer has its tokens, so the outcomes have no costs", highlight=False)
     console.print(subset_table(results))
     for reason, count in lost.most_common():
         console.print(f"left out: {count} rows, {reason}", highlight=False, soft_wrap=True)
@@ -62,7 +64,7 @@ def _lost(queries: Mapping[str, Sequence[BenchmarkQuery]], rejected: Sequence[Ro
 
 
 def _alike(rows: Sequence[Row]) -> list[Row]:
-    """Rows that all have costs, or none: published answers come without, and the file must be of one kind."""
+    """Rows that all have costs, or none: some answers come without, and the file must be of one kind."""
     if all("costs" in row for row in rows):
         return list(rows)
     return [{name: value for name, value in row.items() if name != "costs"} for row in rows]

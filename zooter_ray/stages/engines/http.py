@@ -10,12 +10,9 @@ from ray.data import Dataset
 from zooter_ray.chat import OpenAIChat, Response, api_key_of, messages_of
 from zooter_ray.config.generation import ExpertConfig, HttpEngine
 from zooter_ray.config.resources import worker_range
-from zooter_ray.errors import StageError
-from zooter_ray.stages.engines.budget import USED_UP, new_purse
+from zooter_ray.stages.engines.budget import new_purse
 from zooter_ray.stages.engines.ledger import Ledger
 from zooter_ray.stages.engines.requests import Respond, Row, respond_to_blocks
-
-NO_USAGE = "{} does not tell in `usage` what a response took, so no budget can be kept; leave engine.budget out"
 
 
 def generate(dataset: Dataset, engine: HttpEngine, experts: Sequence[ExpertConfig], ledger: Ledger) -> Dataset:
@@ -32,13 +29,11 @@ def _make_respond(engine: HttpEngine, api_key: str, purse: Any) -> Respond:
     async def respond(row: Row, expert: ExpertConfig) -> Response:
         if limiter is not None:
             await limiter.acquire()
-        if purse is not None and not await purse.is_open.remote():
-            return Response(error=USED_UP)
+        if purse is not None and (closed := await purse.closed.remote()):
+            return Response(error=closed)
         messages = messages_of(expert, row["query"], row.get("history") or ())
         response = await client.respond(messages, expert.decoding, row["sample"])
         if purse is not None:
-            if response.prompt_tokens is None or response.generated_tokens is None:
-                raise StageError(NO_USAGE.format(engine.base_url))
             await purse.spend.remote(response.prompt_tokens, response.generated_tokens)
         return response
 

@@ -3,6 +3,7 @@
 Q queries, M experts, R reward models.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -78,7 +79,8 @@ def _read(what: int, path: str) -> pa.Table:
     else:
         schema, column = (RESPONSES, "generated_tokens") if what == COST else (REWARDS, "reward")
         rows = read_part(path, schema, ["query_id", "expert", column]).rename_columns(["query_id", "expert", "value"])
-        rows = rows.set_column(2, "value", rows["value"].cast(pa.float64())).drop_null()
+        known = pc.fill_null(rows["value"].cast(pa.float64()), math.nan)  # of an endpoint that does not tell
+        rows = rows.set_column(2, "value", known)
     told = rows.append_column("what", pa.array([what] * rows.num_rows, pa.int32()))
     return pa.concat_tables([KNOWN.empty_table(), told], promote_options="default")
 

@@ -15,8 +15,9 @@ from scipy.special import softmax
 from zooter_ray.artifacts import write_bytes, write_json
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.evaluation.baselines import best_single
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability, telling
+from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
 from zooter_ray.evaluation.learned import learned_from_json
+from zooter_ray.labels import has_preference
 from zooter_ray.router.calibration import at_bound, fit_temperature
 from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
@@ -82,16 +83,17 @@ def calibration(logits_QM: np.ndarray, value_QM: np.ndarray) -> dict[str, Any]:
 
     Only rows on which experts differ are asked, which `rows` counts; where there is none, the temperature stays 1.
     """
-    rows = telling(value_QM)
-    temperature = fit_temperature(logits_QM[rows], best_share(value_QM[rows])) if rows.any() else 1.0
+    differ_Q = has_preference(value_QM)
+    fitted = logits_QM[differ_Q], best_share(value_QM[differ_Q])
+    temperature = fit_temperature(*fitted) if differ_Q.any() else 1.0
 
     def error(scale: float) -> float | None:
         return expected_calibration_error(reliability(softmax(logits_QM / scale, axis=1), value_QM))
 
     return {
         "temperature": temperature,
-        "at_bound": at_bound(temperature),
-        "rows": int(rows.sum()),
+        "at_bound": bool(differ_Q.any()) and at_bound(*fitted, temperature),
+        "rows": int(differ_Q.sum()),
         "ece_before": error(1.0),
         "ece_after": error(temperature),
     }
