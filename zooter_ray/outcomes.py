@@ -1,8 +1,9 @@
 """Read and check an outcomes file: what is known of each query over all experts.
 
-JSON Lines (optionally .gz) or Parquet, one row per query: `query_id`, `query`, `rewards` {expert: number}, and
-optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train or eval),
-`responses` {expert: text}, which the report shows, and `rankings` {reward model: {expert: number}}, which it ranks by.
+JSON Lines (optionally .gz) or Parquet, one row per query: `query_id` (a text or a whole number), `query`, `rewards`
+{expert: number}, and optionally `source`, `tags`, `metrics` {expert: number}, `costs` {expert: number}, `split` (train
+or eval), `responses` {expert: text}, which the report shows, and `rankings` {reward model: {expert: number}}, which it
+ranks by.
 """
 
 import math

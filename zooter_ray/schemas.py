@@ -93,7 +93,7 @@ OUTCOMES = pa.schema(
         pa.field("tags", pa.list_(pa.string()), nullable=False),
         pa.field("split", pa.string(), nullable=False),  # train | eval
         pa.field("rewards", pa.list_(pa.list_(pa.float64())), nullable=False),  # per reward model and expert; NaN: none
-        pa.field("costs", pa.list_(pa.float64()), nullable=False),  # generated tokens
+        pa.field("costs", pa.list_(pa.float64()), nullable=False),  # generated tokens per expert; NaN: not known
     ]
 )
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.evaluation.benchmarks.published import every_benchmark, lines
+from tests.evaluation.benchmarks.published import FLASK, GSM8K, every_benchmark, lines
+from tests.evaluation.benchmarks.test_published import PLAIN as REVIEWS
 from tests.evaluation.benchmarks.test_published import judged
 from tests.stages.endpoint import Endpoint, serving
 from zooter_ray import pipeline
@@ -264,6 +265,20 @@ def test_published_judgments_are_ranked_by_a_reward_model_that_sees_the_first_tu
         "Rate now Write a line. A line.",
         "Rate now What is 1 + 1? 2",
     }
+
+
+def test_published_reviews_stand_beside_what_is_answered_and_then_there_are_no_costs(
+    tmp_path: Path, console: Console
+) -> None:
+    experts = {"a": lines(tmp_path / "a.jsonl", REVIEWS), "b": lines(tmp_path / "b.jsonl", REVIEWS)}
+    reviewed = {"kind": "flask_reviews", "path": lines(tmp_path / "flask.jsonl", FLASK), "experts": experts}
+    answered = {"kind": "gsm8k", "path": lines(tmp_path / "gsm8k.jsonl", GSM8K)}
+    pool = {"experts": [{"id": expert, "engine": {"kind": "dummy"}} for expert in experts]}
+    config = {"run_dir": str(tmp_path / "run"), "benchmarks": [reviewed, answered], "generation": pool}
+    found = read_outcomes(pipeline.benchmark(BenchmarksConfig.model_validate(config), console))
+    assert set(found.sources) == {"flask/natural_science", "flask/social_science", "flask/math", "benchmarks/gsm8k"}
+    assert found.costs_QM is None
+    assert "not every answer has its tokens, so the outcomes have no costs" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_without_any_row_the_first_reason_is_told(tmp_path: Path, console: Console) -> None:

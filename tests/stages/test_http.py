@@ -144,9 +144,9 @@ def test_what_former_runs_spent_counts() -> None:
     budget = BudgetConfig(cost=1.0, prompt_price=2.0, generated_price=4.0)
     assert budget.cost_of(100_000, 200_000) == pytest.approx(1.0)
     purses = [Purse(budget, 100_000, generated) for generated in (199_999, 200_000)]
-    assert [purse.is_open() for purse in purses] == [True, False]
+    assert [purse.closed() for purse in purses] == ["", "not asked: the budget is used up"]
     purses[0].spend(0, 1)
-    assert not purses[0].is_open()
+    assert purses[0].closed() == "not asked: the budget is used up"
 
 
 def test_requests_keep_to_their_rate(

@@ -35,7 +35,7 @@ class VllmEngine(Config):
 
 
 class BudgetConfig(Config):
-    """What a run may spend at an endpoint. It stops there, and goes on once the budget was raised."""
+    """What a run may spend at an endpoint, which must send `usage`. It stops there; a larger one goes on."""
 
     tokens: int | None = Field(None, ge=1, description="of prompts and responses together")
     cost: float | None = Field(None, gt=0, description="in the currency of the prices")

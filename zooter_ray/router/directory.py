@@ -32,7 +32,7 @@ class RouterCard:
     pooling: str
     max_length: int
     truncation_side: Side
-    calibration: dict[str, Any] | None
+    calibration: dict[str, Any] | None  # `temperature`, `at_bound`, `rows`, `ece_before`, `ece_after`: stages/training
     data_fingerprint: str
     versions: dict[str, str]
     validation: dict[str, Any]  # figures of the chosen epoch before caution, and `epochs`: those of all
