@@ -17,11 +17,9 @@ from zooter_ray.config import RunConfig
 from zooter_ray.config.run import RayConfig
 from zooter_ray.progress import new_console
 
-APART = (  # commands and clusters of their own, Ray Train, and as much else as makes both processes end together
+APART = (  # commands and clusters of their own, and Ray Train; over before the service's vLLM engines take their memory
     "tests/cli/test_serve.py",
     "tests/jobs/test_cluster.py",
-    "tests/stages/test_http.py",
-    "tests/stages/test_labeling.py",
     "tests/stages/test_node_loss.py",
     "tests/stages/test_resume.py",
     "tests/stages/test_training.py",
