@@ -96,6 +96,7 @@ def test_a_run_without_an_evaluation_is_named(tmp_path: Path) -> None:
         ({"runs": ["best", "other"]}, "best and other cannot be compared: they were evaluated on different rows"),
         ({"runs": ["best", "other", "./best/"]}, "--runs names one report twice: best and ./best/"),
         ({"runs": ["best", "best"]}, "--runs names one report twice: best and best"),
+        ({"runs": ["lost"]}, "the run in lost has lost its lost/06_evaluation/report/0123/report.json; run it again"),
         ({"runs": ["cut"]}, "cut/report.json is damaged; evaluate again"),
         ({"runs": ["odd"]}, "odd/report.json is damaged; evaluate again"),
         ({"runs": ["old"]}, "old/report.json is no report of this version; evaluate again"),
@@ -120,6 +121,7 @@ def test_bad_input_ends_in_one_sentence(
     saved(tmp_path / "best")
     saved(tmp_path / "other", BEST.model_copy(update={"rows_fingerprint": "another"}))
     saved(tmp_path / "old", BEST.model_copy(update={"schema_version": 4}))
+    Path(saved_run(tmp_path / "lost"), "06_evaluation/report/0123/report.json").unlink()
     for name, content in {
         "cut": BEST.model_dump_json()[:999],
         "odd": json.dumps({"schema_version": SCHEMA_VERSION}),

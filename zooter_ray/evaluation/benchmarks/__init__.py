@@ -8,6 +8,7 @@ mmlu, gsm8k, human_eval   one subset each, share of right answers
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from zooter_ray.errors import DataError
@@ -21,6 +22,7 @@ from zooter_ray.evaluation.benchmarks import (
     mmlu,
     mt_bench,
     mt_bench_judgments,
+    published,
 )
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
@@ -31,9 +33,9 @@ LOADERS: dict[str, Callable[[Any], Iterator[BenchmarkQuery]]] = {
     "alpaca_eval": alpaca_eval.queries,
     "annotations": annotations.queries,
     "flask": flask.queries,
-    "flask_reviews": flask_reviews.queries,
+    "flask_reviews": partial(published.queries, flask.query_of),
     "mt_bench": mt_bench.queries,
-    "mt_bench_judgments": mt_bench_judgments.queries,
+    "mt_bench_judgments": partial(published.queries, mt_bench.query_of),
     "mmlu": mmlu.queries,
     "gsm8k": gsm8k.queries,
     "human_eval": human_eval.queries,

@@ -4,12 +4,12 @@ A file of an expert is what FLASK's own script writes: JSON Lines of `question_i
 and `score`, a rating by skill in which N/A is no rating. A grade is the mean of the skills that are rated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from zooter_ray.config.benchmarks import FlaskReviews
 from zooter_ray.errors import DataError
-from zooter_ray.evaluation.benchmarks.flask import SCALE, query_of
+from zooter_ray.evaluation.benchmarks.flask import SCALE
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.published import matched
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery
@@ -17,16 +17,6 @@ from zooter_ray.evaluation.judges import ratings_of
 from zooter_ray.row_files import check_encodes, read_rows
 
 UNRATED = "the review has no whole rating from 1 to 5 of each of the query's skills"
-
-
-def queries(config: FlaskReviews) -> Iterator[BenchmarkQuery]:
-    """The published queries; nobody is asked.
-
-    Raises:
-        DataError: naming the row that cannot be used.
-    """
-    for where, row in read_rows(config.path):
-        yield query_of(where, row)
 
 
 def published_grades(config: FlaskReviews, asked: Sequence[BenchmarkQuery]) -> dict[str, dict[str, Grade]]:

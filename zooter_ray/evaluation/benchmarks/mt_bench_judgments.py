@@ -12,7 +12,7 @@ from statistics import fmean
 
 from zooter_ray.config.benchmarks import MTBenchJudgments
 from zooter_ray.errors import DataError
-from zooter_ray.evaluation.benchmarks.mt_bench import SCALE, TURNS, first_choice, query_of
+from zooter_ray.evaluation.benchmarks.mt_bench import SCALE, TURNS, first_choice
 from zooter_ray.evaluation.benchmarks.outcomes import Grade
 from zooter_ray.evaluation.benchmarks.published import matched
 from zooter_ray.evaluation.benchmarks.query import BenchmarkQuery, first_text
@@ -21,16 +21,6 @@ from zooter_ray.row_files import check_encodes, read_rows
 NO_SCORE = "a turn has no score from 1 to 10"
 
 Scores = Mapping[str, Sequence[Sequence[float]]]  # of a model, by query id and turn
-
-
-def queries(config: MTBenchJudgments) -> Iterator[BenchmarkQuery]:
-    """The published questions; nobody is asked.
-
-    Raises:
-        DataError: naming the row that cannot be used.
-    """
-    for where, row in read_rows(config.path):
-        yield query_of(where, row)
 
 
 def published_grades(config: MTBenchJudgments, asked: Sequence[BenchmarkQuery]) -> dict[str, dict[str, Grade]]:

@@ -12,6 +12,7 @@ from zooter_ray.evaluation.rendering.tables import Table, as_csv
 UNRIVALLED = ("oracle", "reference")  # kinds of rows that nobody competes with: no figure of theirs is bold
 Row = MethodRow | RunRow
 Best = Callable[[Iterable[float]], float]
+BRACKETS = " Beta in brackets: what labeling.beta_rows made of it."
 PAPER_NAMES = {"hard_label": "hard labels", "kl": "distillation", "reverse_kl": "distillation, reverse KL"}
 
 
@@ -116,9 +117,6 @@ def _measures(tables: PaperTables, rows: Sequence[Row]) -> Iterator[tuple[Column
 def group_sizes(tables: PaperTables) -> dict[str, int]:
     """How many sources each group has; empty where no source is called group/subset."""
     return {group: len(grouped(tables.sources)[group]) for group in tables.table1[0].per_group}
-
-
-BRACKETS = " Beta in brackets: what labeling.beta_rows made of it."
 
 
 def notes(tables: PaperTables) -> str:
