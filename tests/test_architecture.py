@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "stages": LIBRARY | SHARED_BY_STAGES,
     "preparing": CONTRACTS | DOMAIN_BASE,
     "cluster": CONTRACTS,
+    "worker_setup": set(),  # every process of Ray imports it
     "outputs": CONTRACTS | {"router.directory"},
     "pipeline": LIBRARY | {"stages", "preparing", "cluster", "outputs"},
     "cli": LIBRARY | {"stages", "pipeline", "preparing", "cluster"},

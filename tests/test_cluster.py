@@ -1,11 +1,13 @@
 """A Ray that does not grow, or does not come up; reaching one is tested by everything else."""
 
+import logging
 import subprocess
 import sys
 import time
 
 import psutil
 import pytest
+import ray
 
 from zooter_ray.cluster import check_fits
 from zooter_ray.config.generation import VllmEngine
@@ -42,6 +44,16 @@ def test_elastic_workers_need_place_for_the_fewest() -> None:
 def test_an_engine_needs_place_for_all_its_tensor_parallel_workers() -> None:
     engine = VllmEngine(source="m", tensor_parallel_size=4, resources=StageResources(num_gpus=1, workers=(2, 8)))
     assert least_of_engine(engine) == {"CPU": 8, "GPU": 8}
+
+
+def test_processes_of_a_ray_of_our_own_do_not_warn_that_it_has_no_dashboard(ray_session: None) -> None:
+    @ray.remote
+    def warns() -> bool:
+        from ray.train.v2._internal.execution.controller.placement_group_cleaner import logger
+
+        return logger.isEnabledFor(logging.WARNING)
+
+    assert not ray.get(warns.remote())
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from zooter_ray.resources import Asked, Check, unchecked
 # Ray Train asks the dashboard whether a training still has its driver, and ends it otherwise. A Ray without a dashboard
 # would ask that of another Ray on this machine, which knows nothing of ours; here nobody listens.
 NO_DASHBOARD = {"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
+SETUP_HOOK = "zooter_ray.worker_setup.no_vain_warnings"
 
 
 @contextmanager
@@ -33,9 +34,9 @@ def connected(config: RayConfig) -> Iterator[Check]:
         address = os.environ.get("RAY_ADDRESS") or config.address or "local"
         resources = {"num_cpus": config.num_cpus, "num_gpus": config.num_gpus}
         local = {**resources, "include_dashboard": False} if address == "local" else {}
-        env_vars = {**NO_DASHBOARD, **config.env_vars} if local else config.env_vars
+        environment = {"env_vars": {**NO_DASHBOARD, **config.env_vars}, "worker_process_setup_hook": SETUP_HOOK}
         try:
-            ray.init(address=address, runtime_env={"env_vars": env_vars}, **local)
+            ray.init(address=address, runtime_env=environment if local else {"env_vars": config.env_vars}, **local)
         except ConnectionError as error:
             raise ConfigError(f"no Ray answers at {address}: {one_line(error)}") from None
         except Exception as error:
