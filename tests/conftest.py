@@ -20,6 +20,7 @@ from zooter_ray.progress import new_console
 APART = (  # commands and clusters of their own, and Ray Train; over before the service's vLLM engines take their memory
     "tests/cli/test_serve.py",
     "tests/jobs/test_cluster.py",
+    "tests/serve_app/test_plain_path.py",
     "tests/stages/test_node_loss.py",
     "tests/stages/test_resume.py",
     "tests/stages/test_training.py",

@@ -64,6 +64,11 @@ def client(service: Service) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture(scope="session")
 def http_port(ray_session: None) -> int:
+    return start_serve()
+
+
+def start_serve() -> int:
+    """Start Serve on the Ray that there is; the port on which it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
