@@ -17,6 +17,14 @@ class Decoding(Config):
     stop: list[str] = Field(default_factory=list)
     seed: int | None = None
 
+    def at_attempt(self, attempt: int, temperature: float) -> "Decoding":
+        """The first attempt (0) as it is set, others at this temperature, if any is told, with a seed of their own."""
+        if attempt == 0:
+            return self
+        told = self.temperature is not None
+        seed = (self.seed or 0) + 1000 * attempt
+        return self.model_copy(update={"temperature": temperature if told else None, "seed": seed})
+
 
 class VllmEngine(Config):
     """An expert that runs in vLLM, under Ray Data LLM in batch and under Ray Serve LLM when serving."""

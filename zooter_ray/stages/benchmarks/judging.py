@@ -11,7 +11,7 @@ from rich.console import Console
 
 from zooter_ray.artifacts import Unit
 from zooter_ray.config.benchmarks import JudgeConfig
-from zooter_ray.config.generation import Decoding, ExpertConfig, GenerationConfig
+from zooter_ray.config.generation import ExpertConfig, GenerationConfig
 from zooter_ray.evaluation.benchmarks import VERDICTS, BenchmarkQuery
 from zooter_ray.evaluation.judges import UNREADABLE, asked
 from zooter_ray.grading.extraction import without_thinking
@@ -93,22 +93,12 @@ def _show(judge: JudgeConfig, cases: Cases, console: Console) -> None:
 
 def judge_for(judge: JudgeConfig, pool: GenerationConfig, names: Sequence[str], attempt: int) -> GenerationConfig:
     """The judge as the generation stage knows it: once for each unit of questions, all on one engine."""
-    first = ExpertConfig(
-        id=judge.id, engine=judge.engine, chat_template=judge.chat_template, decoding=_decoding(judge, attempt)
-    )
+    decoding = judge.decoding.at_attempt(attempt, judge.retry_temperature)
+    first = ExpertConfig(id=judge.id, engine=judge.engine, chat_template=judge.chat_template, decoding=decoding)
     head, *others = names
     shared = {"engine": None, "same_weights_as": head}
     experts = [first.model_copy(update={"id": head}), *(first.model_copy(update={"id": n, **shared}) for n in others)]
     return pool.model_copy(update={"experts": experts})
-
-
-def _decoding(judge: JudgeConfig, attempt: int) -> Decoding:
-    """The judge's decoding; a later attempt has a temperature and a seed of its own."""
-    if attempt == 0:
-        return judge.decoding
-    seed = (judge.decoding.seed or 0) + 1000 * attempt
-    told = judge.decoding.temperature is not None
-    return judge.decoding.model_copy(update={"temperature": judge.retry_temperature if told else None, "seed": seed})
 
 
 def judged(cases: Mapping[str, Case], query: BenchmarkQuery) -> tuple[float | None, str]:

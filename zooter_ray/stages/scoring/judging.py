@@ -7,7 +7,7 @@ from ray.data import Dataset
 from rich.console import Console
 
 from zooter_ray.artifacts import Unit, read_manifest
-from zooter_ray.config.generation import Decoding, ExpertConfig
+from zooter_ray.config.generation import ExpertConfig
 from zooter_ray.config.scoring import GenerativeReward
 from zooter_ray.progress import track
 from zooter_ray.rewards import Pair, Scored
@@ -66,15 +66,9 @@ def judges(model: GenerativeReward, experts: Sequence[str], attempt: int) -> lis
         engine=model.engine,
         chat_template=model.chat_template,
         system_prompt=model.system_prompt,
-        decoding=model.decoding if attempt == 0 else _other_decoding(model, attempt),
+        decoding=model.decoding.at_attempt(attempt, model.retry_temperature),
     )
     return [judge.model_copy(update={"id": expert}) for expert in experts]
-
-
-def _other_decoding(model: GenerativeReward, attempt: int) -> Decoding:
-    seed = (model.decoding.seed or 0) + 1000 * attempt
-    told = model.decoding.temperature is not None
-    return model.decoding.model_copy(update={"temperature": model.retry_temperature if told else None, "seed": seed})
 
 
 def ask(rows: pa.Table, model: GenerativeReward) -> pa.Table:
