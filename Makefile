@@ -29,7 +29,8 @@ lock: $(VENV)/.project
 $(VENV)/.packages: requirements/cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; name it: make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check --requirement requirements/cpu.txt
+	@# In pieces, on two cores: pip uses one, and no piece of a lock needs another.
+	sed '/^#/d' requirements/cpu.txt | xargs -n 60 -P 2 $(BIN)/python -m pip install --quiet --no-deps --no-compile --disable-pip-version-check
 	@# On all cores, where pip compiles on one; some packages hold files that are no Python of this version.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	touch $@
