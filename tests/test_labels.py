@@ -296,11 +296,12 @@ def test_a_source_may_smooth_labels_as_one_more_tag() -> None:
 
 
 def test_labels_of_smoothed_rewards_may_have_an_estimated_prior() -> None:
-    rewards_QM = np.array([[6.0, -6.0], [4.0, -4.0], [-4.0, 4.0], [-6.0, 6.0]])
+    rewards_QM = np.array([[5.1, -5.1], [4.9, -4.9], [-4.9, 4.9], [-5.1, 5.1]])
     given_rows = replace(outcomes(4, ["train"] * 4), rewards_QM=rewards_QM, tags=[["a"], ["a"], ["b"], ["b"]])
     config = LabelingConfig(smooth="rewards", prior_rows="auto")
     means = tag_means(training_partials(given_rows, config), config.prior_rows)
-    assert means["a"].tolist() == pytest.approx([5 * 2 / (2 + 2 / 49), -5 * 2 / (2 + 2 / 49)])  # 2 / 49 rows of 0
+    drawn = 5 * 2 / (2 + 0.02 / 49.99)  # to 0, as 0.02 / 49.99 rows of it would
+    assert means["a"].tolist() == pytest.approx([drawn, -drawn])
 
 
 def test_smoothed_rewards_go_through_the_softmax_last() -> None:

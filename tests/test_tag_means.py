@@ -69,21 +69,21 @@ def partials_of(code: list[float], maths: list[float]) -> dict[str, TagPartial]:
 
 
 def test_the_prior_is_the_variance_within_tags_over_that_between_tags() -> None:
-    # Within: (104 - 2 x 25 - 2 x 25) / 2 = 2. Between: (2 x 25 + 2 x 25) / 1 = 100, where chance makes 2, and 2 x 10.8
-    # once in a thousand times; what is beyond the 2, over 4 - 8 / 4 rows per tag.
-    rows_M = estimated_prior_rows(partials_of([6, 4], [-4, -6]))
-    np.testing.assert_allclose(rows_M, 2 / ((100 - 2) / 2))
+    # Within: (100.04 - 2 x 25 - 2 x 25) / 2 = 0.02. Between: (2 x 25 + 2 x 25) / 1 = 100, where chance makes 0.02, and
+    # 998.5 times as much once in a thousand times (F, 1 and 2 degrees); what is beyond it, over 4 - 8 / 4 rows per tag.
+    rows_M = estimated_prior_rows(partials_of([5.1, 4.9], [-4.9, -5.1]))
+    np.testing.assert_allclose(rows_M, 0.02 / ((100 - 0.02) / 2))
 
 
 def test_a_difference_that_chance_explains_counts_for_nothing() -> None:
-    partials = partials_of([3, 1], [-1, -2.5])  # between: 14.1, and one in a thousand is 10.8 x within
+    partials = partials_of([3, 1], [-1, -2.5])  # between is 9 times within, and so few rows make 998.5 of chance
     assert estimated_prior_rows(partials).tolist() == [np.inf, np.inf]
     means = tag_means(partials, "auto")
     assert means["code"].tolist() == pytest.approx(means["maths"].tolist()) == [0.125, -0.125]
 
 
 def test_experts_differ_in_how_much_they_differ() -> None:
-    beyond_QM = np.array([[9, 0.5, -9.5], [9, -0.5, -8.5], [-9, -0.5, 9.5], [-9, 0.5, 8.5]])
+    beyond_QM = np.array([[9, 0.2, -9.2], [9, -0.2, -8.8], [-9, -0.2, 9.2], [-9, 0.2, 8.8]])
     tags = [[tag, EVERY] for tag in ("code", "code", "maths", "maths")]
     first, second, third = estimated_prior_rows(tag_partials(beyond_QM, tags))
     assert first == 0.0

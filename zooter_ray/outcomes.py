@@ -85,6 +85,13 @@ def values(outcomes: Outcomes) -> np.ndarray:
     return outcomes.rewards_QM if outcomes.metrics_QM is None else outcomes.metrics_QM
 
 
+def best_share(value_QM: np.ndarray) -> np.ndarray:
+    """1 where an expert is the best of its row, 0 where not, shared (Q, M) where several are: rows add up to 1."""
+    best_QM = value_QM == value_QM.max(axis=1, keepdims=True)
+    result: np.ndarray = best_QM / best_QM.sum(axis=1, keepdims=True)
+    return result
+
+
 def value_name(outcomes: Outcomes) -> str:
     """What `values` are: metric or reward."""
     return "reward" if outcomes.metrics_QM is None else "metric"

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.calibration import expected_calibration_error, reliability
+from zooter_ray.outcomes import best_share
 
 PROBABILITIES_QM = np.array([[0.75, 0.25], [0.75, 0.25], [0.375, 0.625], [1.0, 0.0], [0.5, 0.5]])
 VALUE_QM = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [2.0, 1.0], [2.0, 2.0]])

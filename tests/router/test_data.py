@@ -14,8 +14,7 @@ from zooter_ray.config.training import TrainingConfig
 from zooter_ray.router.data import (
     TOKENS,
     TokenRows,
-    balance,
-    hard_labels,
+    balanced,
     passes,
     share,
     steps,
@@ -98,6 +97,17 @@ def test_a_query_is_cut_to_the_tokens_that_the_router_reads() -> None:
     table = tokenise(label_table(("a", "red apple " * 20, "train")), tokenizer, TrainingConfig(max_length=8))
     (ids,) = table["token_ids"].to_pylist()
     assert tokenizer.decode(ids) == "[CLS] red apple red apple red apple [SEP]"
+
+
+def test_a_hard_label_is_the_largest_reward_and_shared_where_several_have_it() -> None:
+    rows = pa.concat_tables(
+        [
+            label_table(("a", "red plum", "train"), rewards=[3.0, -1.0, 0.0], label=[0.1, 0.2, 0.7]),
+            label_table(("b", "red plum", "train"), rewards=[1.0, 1.0, 0.0], label=[0.1, 0.2, 0.7]),
+        ]
+    )
+    table = tokenise(rows, encoder_tokenizer(), TrainingConfig(max_length=64, loss="hard_label"))
+    assert table["label"].to_pylist() == [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
 
 
 def test_rows_are_those_of_one_split() -> None:
@@ -188,16 +198,24 @@ def test_a_choice_is_worth_its_metric_and_its_reward_where_there_is_none() -> No
 
 def test_the_shares_of_experts_are_those_of_training_rows() -> None:
     label_QM = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    assert balance(label_QM, np.array([True, True, False])).tolist() == [1.0, 1.0, 1.0]
+    same_QM, weight_Q = balanced(label_QM, np.array([True, True, False]))
+    assert (same_QM.tolist(), weight_Q.tolist()) == (label_QM.tolist(), [1.0, 1.0, 1.0])
 
 
-def test_balanced_rows_give_every_expert_the_same_share() -> None:
+def test_balanced_hard_labels_stay_and_rare_ones_weigh_more() -> None:
     label_QM = np.array([[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0]])
-    assert balance(label_QM, np.ones(4, bool)).tolist() == pytest.approx(
-        [2 / 3] * 3 + [2.0]
-    )  # 1 / (2 * 3/4) and 1 / (2 * 1/4)
-    soft_QM = np.array([[0.8, 0.2], [0.6, 0.4]])
-    assert balance(soft_QM, np.ones(2, bool)).tolist() == pytest.approx([0.4 / 0.7 + 0.1 / 0.3, 0.3 / 0.7 + 0.2 / 0.3])
+    same_QM, weight_Q = balanced(label_QM, np.ones(4, bool))
+    assert same_QM.tolist() == label_QM.tolist()
+    assert weight_Q.tolist() == pytest.approx([2 / 3] * 3 + [2.0])  # 1 / (2 * 3/4) and 1 / (2 * 1/4)
+
+
+def test_balanced_soft_labels_give_every_expert_the_same_share() -> None:
+    """Shares of 0.7 and 0.3: a label of (0.8, 0.2) becomes parts of 0.8/1.4 and 0.2/0.6, which are 12 to 7."""
+    label_QM, weight_Q = balanced(np.array([[0.8, 0.2], [0.6, 0.4]]), np.ones(2, bool))
+    assert label_QM[0].tolist() == pytest.approx([12 / 19, 7 / 19])
+    assert weight_Q.tolist() == pytest.approx([0.8 / 1.4 + 0.2 / 0.6, 0.6 / 1.4 + 0.4 / 0.6])
+    assert (weight_Q @ label_QM).tolist() == pytest.approx([1.0, 1.0])
+    assert weight_Q.mean() == pytest.approx(1.0)
 
 
 # Shares
@@ -245,7 +263,3 @@ def test_a_frozen_encoders_features_are_the_input() -> None:
     table = token_table([2, 3]).to_pylist()
     rows = TokenRows(pa.Table.from_pylist([{**row, "features": [1.5, 2.5]} for row in table], TOKENS), "train", PAD)
     assert rows.batch(np.array([1])).inputs["features"].tolist() == [[1.5, 2.5]]
-
-
-def test_hard_labels_are_the_largest_reward_and_not_the_largest_soft_label() -> None:
-    assert hard_labels(np.array([[0.2, 0.9], [3.0, -1.0]])).tolist() == [[0.0, 1.0], [1.0, 0.0]]

@@ -13,10 +13,9 @@ from safetensors.torch import save_model
 from tests.tiny_models import router_card, save_bert
 from zooter_ray.config.labeling import LabelingConfig
 from zooter_ray.config.training import TrainingConfig
-from zooter_ray.evaluation.calibration import best_share
 from zooter_ray.evaluation.learned import learn, rows_of_labels
 from zooter_ray.labels import has_preference, label_table
-from zooter_ray.outcomes import read_outcomes
+from zooter_ray.outcomes import best_share, read_outcomes
 from zooter_ray.router.calibration import fit_temperature
 from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows, tokenise

@@ -36,7 +36,7 @@ class TrainingConfig(Config):
     loss: Literal["kl", "reverse_kl", "hard_label"] = Field("kl", description="KL(s*||Z), KL(Z||s*), or cross-entropy")
     mask_equal_rewards: bool = Field(True, description="leave out the rows on which all experts are rewarded alike")
     class_balance: bool = Field(
-        False, description="weigh rows such that every expert has the same share of all soft labels"
+        False, description="weigh classes such that every expert has the same share of all labels"
     )
     learning_rate: float = Field(5e-5, gt=0)
     head_learning_rate: float | None = Field(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zooter_ray.labels import has_preference
+from zooter_ray.outcomes import best_share
 
 ROWS_PER_BIN = 30
 
@@ -22,13 +23,6 @@ class Bin:
     rows: int
     predicted: float  # mean probability of the chosen experts
     observed: float  # how often they were the best of their row
-
-
-def best_share(value_QM: np.ndarray) -> np.ndarray:
-    """1 where an expert is the best of its row, 0 where not, shared (Q, M) where several are: rows add up to 1."""
-    best_QM = value_QM == value_QM.max(axis=1, keepdims=True)
-    result: np.ndarray = best_QM / best_QM.sum(axis=1, keepdims=True)
-    return result
 
 
 def reliability(probabilities_QM: np.ndarray, value_QM: np.ndarray, bins: int | None = None) -> list[Bin]:

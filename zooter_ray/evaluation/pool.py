@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zooter_ray.evaluation.calibration import best_share
 from zooter_ray.evaluation.learned import named
 from zooter_ray.evaluation.metrics import mean_over_sources
 from zooter_ray.labels import has_preference
+from zooter_ray.outcomes import best_share
 
 # Below these, a perfect router would hardly be noticed.
 SMALL_GAP = 0.02

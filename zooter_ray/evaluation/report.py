@@ -10,7 +10,7 @@ import numpy as np
 
 from zooter_ray.config.evaluation import EvaluationConfig
 from zooter_ray.evaluation.baselines import Method, best_single, compared_methods
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.calibration import expected_calibration_error, reliability
 from zooter_ray.evaluation.cases import Responses, make_cases
 from zooter_ray.evaluation.entropy import binned_means, reward_entropy
 from zooter_ray.evaluation.learned import Learned, named
@@ -38,7 +38,7 @@ from zooter_ray.evaluation.schema import (
     RouterSettings,
     Supervision,
 )
-from zooter_ray.outcomes import Outcomes, value_name, values
+from zooter_ray.outcomes import Outcomes, best_share, value_name, values
 
 SHOWN_TAGS = 24
 SHOWN_POINTS = 2000

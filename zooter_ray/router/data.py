@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from zooter_ray.config.training import TrainingConfig
+from zooter_ray.outcomes import best_share
 from zooter_ray.router.reading import read
 
 TOKENS = pa.schema(
@@ -31,8 +32,9 @@ TOKENS = pa.schema(
 def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Table:
     """Rows of TOKENS from the training and validation rows of a table of schemas.LABELS, sorted by query id.
 
-    Hard labels are the expert with the largest reward, the paper's ablation. Rows whose rewards are all equal say
-    nothing then, nor where they are masked: training rows are left out, validation rows have no weight.
+    Hard labels are the expert with the largest reward, the paper's ablation; several that have it share a row. Rows
+    whose rewards are all equal say nothing then, nor where they are masked: training rows are left out, validation rows
+    have no weight.
     """
     hard = config.loss == "hard_label"
     splits = ["validation", "train"]
@@ -41,10 +43,10 @@ def tokenise(labels: pa.Table, tokenizer: Any, config: TrainingConfig) -> pa.Tab
         rows = rows.filter(pa.compute.or_(rows["has_preference"], pa.compute.equal(rows["split"], "validation")))
     if not rows.num_rows:
         return TOKENS.empty_table()
-    label_QM = np.array(rows["rewards" if hard else "label"].to_pylist())
-    label_QM = hard_labels(label_QM) if hard else label_QM
-    trains_Q = rows["split"].to_numpy() == "train"
-    weight_Q = balance(label_QM, trains_Q) if config.class_balance else np.ones(rows.num_rows)
+    label_QM = best_share(np.array(rows["rewards"].to_pylist())) if hard else np.array(rows["label"].to_pylist())
+    weight_Q = np.ones(rows.num_rows)
+    if config.class_balance:
+        label_QM, weight_Q = balanced(label_QM, rows["split"].to_numpy() == "train")
     if hard or config.mask_equal_rewards:
         weight_Q = weight_Q * masked_weight(rows)
     columns = {
@@ -68,23 +70,20 @@ def masked_weight(rows: pa.Table) -> np.ndarray:
     return weight_Q
 
 
-def hard_labels(rewards_QM: np.ndarray) -> np.ndarray:
-    """1 for the expert with the largest reward (the first of several), 0 for the others, shape (Q, M)."""
-    result: np.ndarray = np.eye(rewards_QM.shape[1])[rewards_QM.argmax(axis=1)]
-    return result
+def balanced(label_QM: np.ndarray, trains_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (Q, M) and weights (Q,) by which every expert has the same share of all labels of training rows.
 
-
-def balance(label_QM: np.ndarray, trains_Q: np.ndarray) -> np.ndarray:
-    """Weight of each row (Q,): sum over experts of label / (M times the expert's mean label over training rows).
-
-    The mean weight of training rows is 1.
+    That is cross-entropy with a weight for each class: an expert's part of a label is divided by M times its mean
+    label, and what a row then adds up to is its weight, which is 1 in the mean over training rows. Experts without any
+    label have none to share.
     """
     if not trains_Q.any():
-        return np.ones(len(label_QM))
+        return label_QM, np.ones(len(label_QM))
     share_M = label_QM[trains_Q].mean(axis=0)
     held_M = share_M > 0
-    result: np.ndarray = (label_QM[:, held_M] / (held_M.sum() * share_M[held_M])).sum(axis=1)
-    return result
+    part_QM = np.divide(label_QM, held_M.sum() * share_M, out=np.zeros_like(label_QM), where=held_M)
+    weight_Q = part_QM.sum(axis=1)
+    return np.divide(part_QM, weight_Q[:, None], out=label_QM.copy(), where=weight_Q[:, None] > 0), weight_Q
 
 
 @dataclass(frozen=True)

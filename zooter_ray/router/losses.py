@@ -20,12 +20,8 @@ def reverse_kl(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
     return (log_z_BM.exp() * (log_z_BM - log_s_BM)).sum(dim=1)
 
 
-def hard_label(logits_BM: Tensor, label_BM: Tensor) -> Tensor:
-    """Cross-entropy per row (B,) on the class of the largest label: the paper's ablation."""
-    return F.cross_entropy(logits_BM, label_BM.argmax(dim=1), reduction="none")
-
-
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": kl, "reverse_kl": reverse_kl, "hard_label": hard_label}
+# KL from a label that is 1 for one expert and 0 for the others is cross-entropy on its class.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"kl": kl, "reverse_kl": reverse_kl, "hard_label": kl}
 
 
 def mean_loss(loss: str, logits_QM: np.ndarray, label_QM: np.ndarray, weight_Q: np.ndarray) -> float:

@@ -15,9 +15,10 @@ from scipy.special import softmax
 from zooter_ray.artifacts import write_bytes, write_json
 from zooter_ray.config.training import TrainingConfig
 from zooter_ray.evaluation.baselines import best_single
-from zooter_ray.evaluation.calibration import best_share, expected_calibration_error, reliability
+from zooter_ray.evaluation.calibration import expected_calibration_error, reliability
 from zooter_ray.evaluation.learned import learned_from_json
 from zooter_ray.labels import has_preference
+from zooter_ray.outcomes import best_share
 from zooter_ray.router.calibration import at_bound, fit_temperature
 from zooter_ray.router.caution import caution_bias
 from zooter_ray.router.data import TokenRows
