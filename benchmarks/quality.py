@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from zooter_ray.config.load import load_distill_config
 from zooter_ray.config.run import DistillConfig
+from zooter_ray.evaluation.baselines import best_per_source, best_single
 from zooter_ray.evaluation.learned import learn, rows_of_outcomes
 from zooter_ray.evaluation.metrics import mean_over_sources, paired_bootstrap, source_means
 from zooter_ray.outcomes import Outcomes, outcomes_table, read_outcomes, values
@@ -59,11 +60,9 @@ def held_out(train: Outcomes, how: str, folds: int) -> Iterator[np.ndarray]:
 def baselines(train: Outcomes, test: Outcomes) -> dict[str, np.ndarray]:
     """Choices (Q,) of the best single expert, and of the best expert per source where training rows have the source."""
     learned = learn(rows_of_outcomes(train))
-    best = max(learned.overall, key=learned.overall.__getitem__)
-    per_source = [learned.per_source.get(source, learned.overall) for source in test.sources]
-    chosen = [max(means, key=means.__getitem__) for means in per_source]
-    choices = {"best single": [best] * len(test.queries), "best per source": chosen}
-    return {name: np.array([test.experts.index(expert) for expert in experts]) for name, experts in choices.items()}
+    single_Q = np.full(len(test.queries), test.experts.index(best_single(learned)))
+    per_source_Q = best_per_source(test, learned)
+    return {"best single": single_Q, "best per source": single_Q if per_source_Q is None else per_source_Q}
 
 
 def show(name: str, value_Q: np.ndarray, test: Outcomes, single_Q: np.ndarray | None = None) -> None:

@@ -22,6 +22,7 @@ from zooter_ray.labels import (
     on_one_scale,
     sample_labels,
     soft_labels,
+    teaches,
     training_partials,
     with_validation,
 )
@@ -324,7 +325,7 @@ def test_standardised_rewards_are_as_far_apart_in_each_source() -> None:
     )
     # Apart by 0.5 (both rows) and by 10 (equal rows teach nothing); over all three rows sqrt((0.25 + 0.25 + 100) / 3).
     expected_QM = np.array([[0, 2], [2, 0], [5, 7], [0.3, 0.3], [0, 20 / math.sqrt(100.5 / 3)]])
-    np.testing.assert_allclose(on_one_scale(given_rows), expected_QM)
+    np.testing.assert_allclose(on_one_scale(given_rows, teaches(given_rows)), expected_QM)
 
 
 def test_differences_whose_squares_are_nothing_are_still_a_preference() -> None:
@@ -347,4 +348,4 @@ def test_the_unit_of_rewards_does_not_change_labels_that_are_standardised() -> N
 
 def test_nothing_to_learn_from_is_standardised_by_nothing() -> None:
     given_rows = replace(outcomes(1, ["train"]), rewards_QM=np.array([[3.0, 3.0]]))
-    assert on_one_scale(given_rows).tolist() == [[3.0, 3.0]]
+    assert on_one_scale(given_rows, teaches(given_rows)).tolist() == [[3.0, 3.0]]

@@ -307,6 +307,17 @@ def test_what_responses_are_ranked_by_is_named(tmp_path: Path) -> None:
     assert list(rankings_of(apart)[1]) == ["rewards"]
 
 
+def test_rewards_are_named_by_the_ranking_that_they_are(tmp_path: Path) -> None:
+    rankings = {"skywork": {"llama": 5, "vicuna": 1}, "ultrarm": {"llama": 1, "vicuna": 2}}  # rewards: 1 and 2
+    known = read_outcomes(write(tmp_path / "o.jsonl", [row(rankings=rankings, metrics={"llama": 1, "vicuna": 0})]))
+    named, ranked = rankings_of(known)
+    assert (named, list(ranked)) == ("ultrarm", ["skywork", "ultrarm"])
+    without_metrics = read_outcomes(write(tmp_path / "o.jsonl", [row(rankings=rankings)]))
+    assert list(rankings_of(without_metrics)[1]) == ["skywork"], "ultrarm is what the report goes by"
+    others = read_outcomes(write(tmp_path / "o.jsonl", [row(rankings={"skywork": rankings["skywork"]})]))
+    assert (rankings_of(others)[0], list(rankings_of(others)[1])) == ("rewards", ["skywork"])
+
+
 def test_one_expert_alone_is_nothing_to_route_to(tmp_path: Path) -> None:
     lone = {"query_id": "a", "query": "?", "rewards": {"llama": 1}}
     assert refused(tmp_path, [lone]) == "o.jsonl:1: `rewards` names 'llama' alone; routing needs two experts or more"

@@ -69,19 +69,19 @@ def teaches(outcomes: Outcomes) -> np.ndarray:
     return result
 
 
-def on_one_scale(outcomes: Outcomes) -> np.ndarray:
+def on_one_scale(outcomes: Outcomes, of_Q: np.ndarray) -> np.ndarray:
     """Rewards (Q, M) over how far the experts of a query are apart in its source: one temperature then fits all scales.
 
-    That is the root of the mean square of r_m(q) - mean over m of r_m(q), over the source's rows that are learned from;
+    That is the root of the mean square of r_m(q) - mean over m of r_m(q), over the source's rows among `of_Q` (Q,);
     over those of all sources where a source has none.
     """
     apart_Q = (beyond_mean(outcomes.rewards_QM) ** 2).mean(axis=1)
-    learned_Q, sources = teaches(outcomes), np.array(outcomes.sources)
-    if not learned_Q.any():
+    sources = np.array(outcomes.sources)
+    if not of_Q.any():
         return outcomes.rewards_QM
-    scale_Q = np.full(len(sources), np.sqrt(apart_Q[learned_Q].mean()))
-    for source in set(sources[learned_Q]):
-        scale_Q[sources == source] = np.sqrt(apart_Q[learned_Q & (sources == source)].mean())
+    scale_Q = np.full(len(sources), np.sqrt(apart_Q[of_Q].mean()))
+    for source in set(sources[of_Q]):
+        scale_Q[sources == source] = np.sqrt(apart_Q[of_Q & (sources == source)].mean())
     result: np.ndarray = outcomes.rewards_QM / np.maximum(scale_Q, np.finfo(np.float64).tiny)[:, None]
     return result
 
@@ -130,7 +130,7 @@ def label_table(outcomes: Outcomes, config: LabelingConfig) -> pa.Table:
     """Outcomes and their soft labels as a table of schemas.LABELS; only training rows enter the tag means."""
     split = with_validation(outcomes, config)
     config = config.model_copy(update={"beta": beta_of(config, int(teaches(split).sum()))})
-    scaled = replace(split, rewards_QM=on_one_scale(split)) if config.standardise else split
+    scaled = replace(split, rewards_QM=on_one_scale(split, teaches(split))) if config.standardise else split
     means = tag_means(training_partials(scaled, config), config.prior_rows)
     return labelled(split, soft_labels(scaled, means, config))
 

@@ -24,7 +24,7 @@ from zooter_ray.errors import ArtifactError, StageError
 from zooter_ray.evaluation.learned import Learned, learn, rows_of_outcomes
 from zooter_ray.evaluation.pool import PoolReport, pool_report
 from zooter_ray.experts import expert_ids, marked_name, shown_names
-from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name
+from zooter_ray.outcomes import Outcomes, of_split, read_outcomes, value_name, values
 from zooter_ray.outputs import LOCK, alone_in, check_free, check_ours
 from zooter_ray.preparing import prepare, prepare_benchmarks, prepare_models, source_of
 from zooter_ray.progress import track
@@ -249,14 +249,16 @@ def evaluate(
 
 
 def rankings_of(outcomes: Outcomes) -> tuple[str, Mapping[str, np.ndarray]]:
-    """Whose rewards the outcomes hold, and the rewards (Q, M) by which responses are ranked, by name."""
-    if outcomes.rankings:
-        return next(iter(outcomes.rankings)), outcomes.rankings
-    if outcomes.metrics_QM is None:
-        return "rewards", {}
-    # Where the rewards are the metrics, as those of benchmarks are, ranking by them would be the oracle again.
-    apart = bool((outcomes.metrics_QM != outcomes.rewards_QM).any())
-    return ("rewards", {"rewards": outcomes.rewards_QM}) if apart else ("the metrics themselves", {})
+    """Whose rewards the outcomes hold, and the rewards (Q, M) by which responses are ranked, by name.
+
+    Ranking by what the report goes by would be the oracle again, and is left out.
+    """
+    rewards_QM, value_QM = outcomes.rewards_QM, values(outcomes)
+    are_metrics = outcomes.metrics_QM is not None and np.array_equal(rewards_QM, value_QM)
+    same = [name for name, ranking_QM in outcomes.rankings.items() if np.array_equal(ranking_QM, rewards_QM)]
+    named = same[0] if same else "the metrics themselves" if are_metrics else "rewards"
+    ranked = {**outcomes.rankings, named: rewards_QM}
+    return named, {name: by_QM for name, by_QM in ranked.items() if not np.array_equal(by_QM, value_QM)}
 
 
 def benchmark(config: BenchmarksConfig, console: Console) -> str:

@@ -10,6 +10,7 @@ from zooter_ray.config import load_benchmarks_config
 from zooter_ray.errors import ConfigError
 
 DUMMY = {"kind": "dummy"}
+REFERENCE = {"kind": "reference"}
 POOL = {"experts": [{"id": "a", "engine": DUMMY}, {"id": "b", "engine": DUMMY}]}
 GSM8K = {"kind": "gsm8k", "path": "test.jsonl"}
 ALPACA_EVAL = {"kind": "alpaca_eval", "path": "alpaca_eval.json"}
@@ -73,6 +74,9 @@ def test_annotations_need_nobody(tmp_path: Path) -> None:
             "annotations name the experts a, c, but",
         ),
         ({"judge": {"engine": DUMMY, "id": "a/b"}}, "judge.id: judge id 'a/b' must be 1 to 64 letters"),
+        ({"reward_models": [REFERENCE | {"id": "my model/1"}]}, "reward model id 'my model/1' must be 1 to 64 letters"),
+        ({"reward_models": [REFERENCE, REFERENCE]}, "reward model ids must be unique"),
+        ({"grading": {"id": "a/b"}}, "reward model id 'a/b' must be"),
         ({"generation": "nowhere.yaml"}, "nowhere.yaml does not exist"),
     ],
 )

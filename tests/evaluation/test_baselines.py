@@ -48,7 +48,6 @@ def test_each_method_has_the_value_and_the_cost_of_what_it_chooses() -> None:
         "llama": ([1, 1, 0, 0], [10, 10, 10, 10]),
         "vicuna": ([0, 0, 1, 1], [20, 20, 20, 40]),
         "best single": ([0, 0, 1, 1], [20, 20, 20, 40]),
-        "best per source": ([0, 0, 1, 1], [20, 20, 20, 40]),  # no source is known: the best single expert
         "zooter": ([1, 0, 1, 1], [10, 20, 20, 40]),
         "oracle": ([1, 1, 1, 1], [10, 10, 20, 40]),
     }
@@ -56,7 +55,20 @@ def test_each_method_has_the_value_and_the_cost_of_what_it_chooses() -> None:
 
 def test_methods_come_in_the_order_in_which_they_are_shown() -> None:
     kinds = [method.kind for method in compared_methods(outcomes(), CHOSEN_Q, LEARNED)]
-    assert kinds == ["random", "expert", "expert", "baseline", "baseline", "router", "oracle"]
+    assert kinds == ["random", "expert", "expert", "baseline", "router", "oracle"]
+
+
+def test_what_is_known_of_no_row_is_no_baseline_of_its_own() -> None:
+    llama = {"llama": 0.9, "vicuna": 0.1}
+    tagged = replace(outcomes(), tags=[["sums"], [], [], ["new"]])
+    learned = replace(LEARNED, per_source={"code": llama}, per_tag={"sums": llama})
+    found = {method.name: method for method in compared_methods(tagged, CHOSEN_Q, learned)}
+    assert found["best per source"].chosen_Q.tolist() == [1, 1, 1, 0]
+    assert found["best per tag"].chosen_Q.tolist() == [0, 1, 1, 1]
+    elsewhere = replace(LEARNED, per_source={"law": llama}, per_tag={"wills": llama})
+    names = [method.name for method in compared_methods(tagged, CHOSEN_Q, elsewhere)]
+    assert "best single" in names
+    assert not {"best per source", "best per tag"} & set(names)
 
 
 def test_the_oracle_takes_the_best_metric_and_not_the_best_reward() -> None:

@@ -17,6 +17,7 @@ from zooter_ray.outcomes import Outcomes
 EXPERTS = ["llama", "vicuna"]
 SOURCES = ["flask/law", "flask/law", "flask/arts", "mt_bench/maths"]
 # flask/law: llama 1/2, vicuna 1/2; flask/arts: llama 1, vicuna 0; mt_bench/maths: llama 2, vicuna 8.
+LEARNED = {"llama": 0.4, "vicuna": 0.6}
 METRICS_QM = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [2.0, 8.0]])
 
 
@@ -28,7 +29,7 @@ def report_of(choices: list[int], **router: Any) -> Report:
     settings = {"loss": "kl", "beta": 0.3, "temperature": 0.5, "parameters": 86_000_000} | router
     settings = {"used_beta": settings["beta"]} | settings
     evidence = Evidence(
-        outcomes, np.eye(2)[choices], Learned({"llama": 0.4, "vicuna": 0.6}, {}, {}, {}),
+        outcomes, np.eye(2)[choices], Learned(LEARNED, dict.fromkeys(SOURCES, LEARNED), {}, {}),
         {"llama": "llama", "vicuna": "vicuna (same weights as llama)"}, RouterSettings(**settings),
         reward_models={"ultrarm": np.array([[1.0, 0.0]] * 4)},
     )  # fmt: skip

@@ -18,7 +18,7 @@ from zooter_ray.evaluation.learned import TrainingRows, learn
 from zooter_ray.evaluation.rendering.markdown import markdown
 from zooter_ray.evaluation.rendering.page import page
 from zooter_ray.evaluation.rendering.plots import picture, plots_of
-from zooter_ray.evaluation.rendering.tables import as_csv, tables_of
+from zooter_ray.evaluation.rendering.tables import amount, as_csv, tables_of
 from zooter_ray.evaluation.rendering.terminal import method_table, source_table, subset_table, summary
 from zooter_ray.evaluation.report import Evidence, build_report
 from zooter_ray.evaluation.schema import Report, RouterSettings
@@ -161,6 +161,13 @@ def test_plots_are_pictures(report: Report) -> None:
     for figure in plots_of(report).values():
         assert picture(figure, "png").startswith(b"\x89PNG")
         assert b"<svg" in picture(figure, "svg")
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"), [(None, ""), (0.0, "0.0"), (28.34, "28.3"), (1234.5, "1234.5"), (0.00213, "0.0021")]
+)
+def test_a_cost_is_shown_in_any_unit(cost: float | None, shown: str) -> None:
+    assert amount(cost) == shown
 
 
 def test_without_costs_or_tags_their_plots_are_left_out() -> None:

@@ -231,7 +231,7 @@ def annotated(directory: Path, wins: list[float | None], **settings: Any) -> Ben
 def test_a_reward_models_rewards_stand_beside_the_grades(tmp_path: Path, endpoint: Endpoint, console: Console) -> None:
     engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
     rater = {"id": "rater", "kind": "generative", "engine": engine, "prompt": "Rate {query} {response}"}
-    found = pipeline.benchmark(annotated(tmp_path, [0.5, 0.0], reward_model=rater), console)
+    found = pipeline.benchmark(annotated(tmp_path, [0.5, 0.0], reward_models=[rater]), console)
     rows = [row for _, row in read_rows(found)]
     assert [row["metrics"] for row in rows] == [{"remote": 1.0, "lost": 0.5}, {"remote": 1.0, "lost": 0.0}]
     assert [row["rewards"] for row in rows] == [{"remote": 8.0, "lost": 3.0}] * 2
@@ -255,7 +255,7 @@ def test_published_judgments_are_ranked_by_a_reward_model_that_sees_the_first_tu
 ) -> None:
     engine = {"kind": "http", "base_url": endpoint.base_url, "served_name": "m"}
     rater = {"id": "rater", "kind": "generative", "engine": engine, "prompt": "Rate now {query} {response}"}
-    config = {"run_dir": str(tmp_path / "run"), "benchmarks": [judged(tmp_path)], "reward_model": rater}
+    config = {"run_dir": str(tmp_path / "run"), "benchmarks": [judged(tmp_path)], "reward_models": [rater]}
     found = pipeline.benchmark(BenchmarksConfig.model_validate(config), console)
     ((_, row),) = read_rows(found)
     assert (row["query_id"], row["source"]) == ("mt_bench-81", "mt_bench/writing")

@@ -1,14 +1,14 @@
 """Settings of the benchmarks: the paper's 26 subsets, who answers them, and who judges."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from zooter_ray.config.base import Config, is_safe_id
 from zooter_ray.config.generation import Decoding, Engine, GenerationConfig
 from zooter_ray.config.run import RayConfig
-from zooter_ray.config.scoring import ReferenceReward, RewardModel
+from zooter_ray.config.scoring import ReferenceReward, RewardModel, check_ids
 
 
 class Benchmark(Config):
@@ -162,20 +162,10 @@ class BenchmarksConfig(Config):
         "those of the outcomes; without any the grades are",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_is_a_list_of_one(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "reward_model" in values:
-            values = {**values}
-            model = values.pop("reward_model")
-            return {"reward_models": [] if model is None else [model], **values}
-        return values
-
     @model_validator(mode="after")
     def _reward_models_have_names(self) -> Self:
-        ids = [model.id for model in self.reward_models]
-        if doubled := next((name for name in ids if ids.count(name) > 1), None):
-            raise ValueError(f"reward_models: {doubled} is there twice")
+        check_ids([self.grading])
+        check_ids(self.reward_models)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Settings of the scoring stage: the reward models."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -153,13 +154,22 @@ class ScoringConfig(Config):
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> Self:
-        ids = [model.id for model in self.reward_models]
-        for name in ids:
-            if not is_safe_id(name):
-                raise ValueError(
-                    f"reward model id {name!r} must be 1 to 64 letters, digits, dots, dashes or underscores, "
-                    "and begin with a letter or digit"
-                )
-        if len(set(ids)) < len(ids):
-            raise ValueError(f"reward model ids must be unique, not {ids}")
+        check_ids(self.reward_models)
         return self
+
+
+def check_ids(models: Sequence[RewardModel]) -> None:
+    """Refuse ids that cannot name a directory, or that several reward models have.
+
+    Raises:
+        ValueError: naming it.
+    """
+    ids = [model.id for model in models]
+    for name in ids:
+        if not is_safe_id(name):
+            raise ValueError(
+                f"reward model id {name!r} must be 1 to 64 letters, digits, dots, dashes or underscores, "
+                "and begin with a letter or digit"
+            )
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"reward model ids must be unique, not {ids}")

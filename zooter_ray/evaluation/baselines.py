@@ -45,7 +45,7 @@ def compared_methods(
     best = best_single(learned)
     chosen = {
         "best per source": best_per_source(outcomes, learned),
-        "best per tag": best_per_tag(outcomes, learned) if learned.per_tag else None,
+        "best per tag": best_per_tag(outcomes, learned),
         "nearest neighbours": neighbours_Q,
     }
     return [
@@ -90,13 +90,19 @@ def best_single(learned: Learned) -> str:
     return max(learned.overall, key=lambda expert: learned.overall[expert])
 
 
-def best_per_source(outcomes: Outcomes, learned: Learned) -> np.ndarray:
-    """The expert (Q,) with the best training mean on the row's source; the best single one for unknown sources."""
+def best_per_source(outcomes: Outcomes, learned: Learned) -> np.ndarray | None:
+    """The expert (Q,) with the best training mean on the row's source; the best single one for unknown sources.
+
+    None where no source is known: it would be the best single expert once more.
+    """
     return _best_of(outcomes.experts, [[source] for source in outcomes.sources], learned.per_source, learned)
 
 
-def best_per_tag(outcomes: Outcomes, learned: Learned) -> np.ndarray:
-    """The expert (Q,) with the best mean over the row's tags of their training means; the best single without tags."""
+def best_per_tag(outcomes: Outcomes, learned: Learned) -> np.ndarray | None:
+    """The expert (Q,) with the best mean over the row's tags of their training means; the best single without tags.
+
+    None where no tag of any row is known.
+    """
     return _best_of(outcomes.experts, outcomes.tags, learned.per_tag, learned)
 
 
@@ -105,9 +111,12 @@ def _best_of(
     groups: Sequence[Sequence[str]],
     means: Mapping[str, Mapping[str, float]],
     learned: Learned,
-) -> np.ndarray:
-    chosen = []
-    for names in groups:
-        known = [means[name] for name in names if name in means] or [learned.overall]
-        chosen.append(int(np.argmax([np.mean([mean[expert] for mean in known]) for expert in experts])))
+) -> np.ndarray | None:
+    known_Q = [[means[name] for name in names if name in means] for names in groups]
+    if not any(known_Q):
+        return None
+    chosen = [
+        int(np.argmax([np.mean([mean[expert] for mean in known or [learned.overall]]) for expert in experts]))
+        for known in known_Q
+    ]
     return np.array(chosen, dtype=np.int64)

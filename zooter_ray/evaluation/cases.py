@@ -26,7 +26,7 @@ def make_case(
             response=texts.get(expert),
             reward=float(outcomes.rewards_QM[row, index]),
             metric=None if outcomes.metrics_QM is None else float(outcomes.metrics_QM[row, index]),
-            tokens=None if outcomes.costs_QM is None else float(outcomes.costs_QM[row, index]),
+            cost=None if outcomes.costs_QM is None else float(outcomes.costs_QM[row, index]),
             probability=float(probabilities_M[index]),
         )
         for index, expert in enumerate(outcomes.experts)

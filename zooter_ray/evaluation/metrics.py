@@ -35,7 +35,8 @@ def paired_bootstrap(
     """Percentile intervals of the mean over sources of K differences between methods, all on the same rows.
 
     Rows are drawn anew within each source: the counts of a source's n rows in a draw are multinomial, so the means of
-    all differences over some draws are one product of matrices.
+    all differences over some draws are one product of matrices. A draw varies by (n - 1) / n of what n rows do, and is
+    spread by as much (Davison and Hinkley, 1997).
     """
     rng = np.random.default_rng(seed)
     labels = np.array(sources)
@@ -54,7 +55,10 @@ def _drawn_means(rows_KN: np.ndarray, draws: int, rng: np.random.Generator) -> n
     chance = np.full(count, 1 / count)
     together = max(1, COUNTS_TOGETHER // count)
     chunks = (min(together, draws - start) for start in range(0, draws, together))
-    return np.concatenate([rows_KN @ rng.multinomial(count, chance, size=size).T / count for size in chunks], axis=1)
+    drawn = np.concatenate([rows_KN @ rng.multinomial(count, chance, size=size).T / count for size in chunks], axis=1)
+    mean_K1 = rows_KN.mean(axis=1, keepdims=True)
+    result: np.ndarray = mean_K1 + (drawn - mean_K1) * np.sqrt(count / max(count - 1, 1))
+    return result
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,12 @@ from zooter_ray.evaluation.schema import (
     RouterSettings,
     Supervision,
 )
+from zooter_ray.labels import has_preference, on_one_scale
 from zooter_ray.outcomes import Outcomes, best_share, value_name, values
 
 SHOWN_TAGS = 24
 SHOWN_POINTS = 2000
-FEW_ROWS = 5  # a source with fewer proves nothing
+FEW_ROWS = 10  # a source with fewer proves nothing
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Evidence:
     shown: Mapping[str, str]  # how expert ids are shown
     router: RouterSettings
     label_reward_model: str = "rewards"  # whose rewards the outcomes hold
+    standardised: bool = False  # whether the labels' temperature is for rewards on one scale for all sources
     neighbours_Q: np.ndarray | None = None
     reward_models: Mapping[str, np.ndarray] = field(default_factory=dict)  # rewards (Q, M)
     other_routers: Mapping[str, np.ndarray] = field(default_factory=dict)  # choices (Q,)
@@ -128,7 +130,7 @@ def method_results(methods: Sequence[Method], evidence: Evidence, config: Evalua
             per_group=group_results(per_source[index], standing_K[index]),
             mean_task_rank=standing_K[index].mean_task_rank,
             uplift=standing_K[index].uplift,
-            generated_tokens=(cost := costs[index]),
+            cost=(cost := costs[index]),
             relative_cost=cost / unit if cost is not None and unit else None,
             pareto=front[index],
             zooter_ahead=None if method is router else Difference(**asdict(ahead[index])),
@@ -210,7 +212,8 @@ def entropy(evidence: Evidence, methods: Sequence[Method]) -> Entropy:
     """Reward entropy of every row against what its highest reward is worth, over all rows and in each group."""
     outcomes, temperature = evidence.outcomes, evidence.router.temperature
     rewards_QM = outcomes.rewards_QM
-    entropy_Q = reward_entropy(rewards_QM, temperature)
+    scaled_QM = on_one_scale(outcomes, has_preference(rewards_QM)) if evidence.standardised else rewards_QM
+    entropy_Q = reward_entropy(scaled_QM, temperature)
     preferred_Q = values(outcomes)[np.arange(len(rewards_QM)), rewards_QM.argmax(axis=1)]
     (router,) = (method for method in methods if method.kind == "router")
     (single,) = (method for method in methods if method.name == "best single" and method.kind == "baseline")
@@ -221,6 +224,7 @@ def entropy(evidence: Evidence, methods: Sequence[Method]) -> Entropy:
     return Entropy(
         reward_model=evidence.label_reward_model,
         temperature=temperature,
+        standardised=evidence.standardised,
         per_group={group: entropy_curve(entropy_Q[rows], value_KQ[:, rows]) for group, rows in masks.items()},
         **dict(entropy_curve(entropy_Q, value_KQ)),
     )

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from zooter_ray.artifacts import read_json
 from zooter_ray.errors import ArtifactError, DataError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 class Part(BaseModel):
@@ -50,7 +50,7 @@ class MethodResult(Part):
     per_group: dict[str, GroupResult]  # empty where no source is called group/subset
     mean_task_rank: float
     uplift: float
-    generated_tokens: float | None  # per query, mean over the sources
+    cost: float | None  # per query, mean over the sources; in a run generated tokens
     relative_cost: float | None  # to the best single expert
     pareto: bool  # nothing that can be had is both cheaper and better
     zooter_ahead: Difference | None  # None for zooter itself
@@ -104,6 +104,7 @@ class Entropy(EntropyCurve):
 
     reward_model: str
     temperature: float
+    standardised: bool  # whether rewards were put on one scale for all sources first, as those that were distilled
     per_group: dict[str, EntropyCurve]  # empty where no source is called group/subset
 
 
@@ -115,7 +116,7 @@ class ExpertCase(Part):
     response: str | None
     reward: float
     metric: float | None
-    tokens: float | None
+    cost: float | None
     probability: float
 
 

@@ -142,6 +142,7 @@ def evaluate(
         shown=shown,
         router=settings_of(predictor),
         label_reward_model=label_reward_model,
+        standardised=bool(predictor.card.labeling.get("standardise")),
         neighbours_Q=neighbours(config, learned, outcomes.queries, console),
         reward_models=reward_models,
         other_routers=dict(other_routers(config, outcomes, console)),

@@ -13,9 +13,7 @@ QueryOf = Callable[[str, Mapping[str, Any]], BenchmarkQuery]  # from where a row
 NO_ROW = "the file has no row for this query"
 
 
-def queries(
-    query_of: Callable[[str, Mapping[str, Any]], BenchmarkQuery], config: Published
-) -> Iterator[BenchmarkQuery]:
+def queries(query_of: QueryOf, config: Published) -> Iterator[BenchmarkQuery]:
     """The published queries, each as `query_of` makes it of its row; nobody is asked.
 
     Raises:

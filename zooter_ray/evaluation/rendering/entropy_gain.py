@@ -1,11 +1,10 @@
 """Figure 3 of the paper: reward entropy against what the preferred response is worth, and what choosing gains."""
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zooter_ray.evaluation.rendering.plots import ORACLE, QUIET, WIDTH, ZOOTER
+from zooter_ray.evaluation.rendering.plots import QUIET, WIDTH, ZOOTER, draw_values, whose
 from zooter_ray.evaluation.rendering.tables import Table
 from zooter_ray.evaluation.schema import Entropy, EntropyCurve
 
@@ -19,14 +18,14 @@ def entropy_against_gain(found: Entropy, value: str) -> Figure:
     with matplotlib.rc_context({"text.parse_math": False}):
         plots = figure.subplots(len(curves), 2, sharex=True, squeeze=False)
         for (left, right), (group, curve) in zip(plots, curves.items(), strict=True):
-            _draw_values(left, curve)
+            draw_values(left, curve, RANKING)
+            _tidy(left)
             _draw_gains(right, curve)
             left.set_ylabel(f"{group}\n{value}" if group else value)
         plots[0][0].set_title("the preferred response", fontsize=10, loc="left")
         plots[0][1].set_title("gain over the best single expert", fontsize=10, loc="left")
         for axes in plots[-1]:
-            label = f"reward entropy, as a share of log M\n({found.reward_model}, T = {found.temperature:g})"
-            axes.set_xlabel(label, fontsize=9)
+            axes.set_xlabel(f"reward entropy, as a share of log M\n({whose(found)})", fontsize=9)
     handles = [handle for axes in plots[0] for handle in axes.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9, handletextpad=0.4)
     return figure
@@ -35,16 +34,6 @@ def entropy_against_gain(found: Entropy, value: str) -> Figure:
 def curves_of(found: Entropy) -> dict[str, EntropyCurve]:
     """The curve of each group, since groups have scales of their own; that of all rows where there are no groups."""
     return {group or "(no group)": curve for group, curve in found.per_group.items()} or {"": found}
-
-
-def _draw_values(axes: Axes, curve: EntropyCurve) -> None:
-    """A point per query, jittered since values are often the same, and the means."""
-    spread = max(np.ptp([value for _, value in curve.points]), 1e-9)
-    points = np.array(curve.points) + np.random.default_rng(0).normal(0, 0.006, (len(curve.points), 2)) * [1, spread]
-    axes.scatter(points[:, 0], points[:, 1], s=9, color=ORACLE, alpha=0.4, linewidths=0, label="a query")
-    entropy = [item.entropy for item in curve.bins]
-    axes.plot(entropy, [item.value for item in curve.bins], color=RANKING, marker="o", markersize=4)
-    _tidy(axes)
 
 
 def _draw_gains(axes: Axes, curve: EntropyCurve) -> None:
@@ -65,7 +54,6 @@ def _draw_gains(axes: Axes, curve: EntropyCurve) -> None:
 def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0, labelsize=9)
-    axes.set_xlim(-0.05, 1.06)
 
 
 def entropy_table(found: Entropy) -> Table:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from zooter_ray.evaluation.rendering.tables import amount
 from zooter_ray.evaluation.rendering.terminal import rewards_sentence, summary
 from zooter_ray.evaluation.schema import MethodResult, Report, Supervision
 
@@ -11,7 +12,7 @@ SHOWN_TAGS = 24
 
 def markdown(report: Report) -> str:
     """Tables of all methods, the verdicts, and what the router lost most on."""
-    header = ["method", *report.sources, "mean", "MTR", "uplift", "tokens", "relative cost", "zooter ahead"]
+    header = ["method", *report.sources, "mean", "MTR", "uplift", "cost", "relative cost", "zooter ahead"]
     shares = ", ".join(f"{report.experts[e]} {share:.0%}" for e, share in report.router_share.items())
     lines = [
         "# What the router is worth",
@@ -87,7 +88,7 @@ def _row(report: Report, method: MethodResult) -> list[str]:
         f"{method.mean:.3f}",
         f"{method.mean_task_rank:.2f}",
         f"{method.uplift:.0%}",
-        "" if method.generated_tokens is None else f"{method.generated_tokens:.1f}",
+        amount(method.cost),
         "" if method.relative_cost is None else f"{method.relative_cost:.2f}",
         "" if ahead is None else f"{ahead.difference:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f})",
     ]

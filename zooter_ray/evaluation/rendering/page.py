@@ -8,6 +8,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from zooter_ray.evaluation.rendering.plots import PLOTS, picture
+from zooter_ray.evaluation.rendering.tables import amount
 from zooter_ray.evaluation.rendering.terminal import rewards_sentence, summary
 from zooter_ray.evaluation.schema import Case, Report
 
@@ -23,6 +24,7 @@ def page(report: Report, figures: Mapping[str, Figure]) -> str:
     )
     return environment.get_template("report.html.jinja").render(
         report=report,
+        amount=amount,
         summary=summary(report),
         rewards_say=None if report.supervision is None else rewards_sentence(report.supervision),
         plots=[(name, PLOTS[name][1], data_uri(figure)) for name, figure in figures.items()],

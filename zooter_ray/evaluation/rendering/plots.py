@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zooter_ray.evaluation.schema import MethodResult, Report
+from zooter_ray.evaluation.schema import Entropy, EntropyCurve, MethodResult, Report
 
 SHOWN_TAGS = 24
 WIDTH = 6.2  # inches; narrow, so that text stays legible when a phone scales the figure down
@@ -136,15 +136,15 @@ def calibration(report: Report) -> Figure:
 
 
 def quality_against_cost(report: Report) -> Figure:
-    """Mean against generated tokens, with the Pareto front of what can be had."""
+    """Mean against cost, with the Pareto front of what can be had."""
     figure, axes = _figure(4.6)
-    priced = [(method, method.generated_tokens) for method in report.methods if method.generated_tokens is not None]
-    for method, tokens in priced:
-        axes.scatter(tokens, method.mean, label=method.shown, **style_of(report, method))
-    front = sorted((tokens, method.mean) for method, tokens in priced if method.pareto)
+    priced = [(method, method.cost) for method in report.methods if method.cost is not None]
+    for method, cost in priced:
+        axes.scatter(cost, method.mean, label=method.shown, **style_of(report, method))
+    front = sorted((cost, method.mean) for method, cost in priced if method.pareto)
     if front:
         axes.plot(*zip(*front, strict=True), color=ZOOTER, linewidth=1, linestyle=":", zorder=1, label="Pareto front")
-    axes.set_xlabel("generated tokens per query")
+    axes.set_xlabel("cost per query (of a run: generated tokens)")
     axes.set_ylabel(f"mean {report.value} over the sources")
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
@@ -155,16 +155,27 @@ def quality_against_cost(report: Report) -> Figure:
 def entropy_against_quality(report: Report) -> Figure:
     """How unsure the reward model is of a query against the quality of the response that it prefers."""
     figure, axes = _figure(3.6)
-    found = report.entropy
-    jitter = np.random.default_rng(0).normal(0, 0.006, (len(found.points), 2))
-    points = np.array(found.points) + jitter * [1, max(np.ptp([value for _, value in found.points]), 1e-9)]
-    axes.scatter(points[:, 0], points[:, 1], s=14, color=ORACLE, alpha=0.5, linewidths=0, label="a query")
-    axes.plot([b.entropy for b in found.bins], [b.value for b in found.bins], color=ZOOTER, marker="o", label="mean")
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel(f"entropy of the rewards ({found.reward_model}, T = {found.temperature:g}), as a share of log M")
+    draw_values(axes, report.entropy, ZOOTER)
+    axes.set_xlabel(f"entropy of the rewards ({whose(report.entropy)}), as a share of log M")
     axes.set_ylabel(f"{report.value} of the preferred response")
     axes.legend(frameon=False, fontsize=9)
     return figure
+
+
+def draw_values(axes: Axes, curve: EntropyCurve, colour: str) -> None:
+    """A point per query, jittered since values are often the same, and the means."""
+    spread = max(np.ptp([value for _, value in curve.points]), 1e-9)
+    points = np.array(curve.points) + np.random.default_rng(0).normal(0, 0.006, (len(curve.points), 2)) * [1, spread]
+    axes.scatter(points[:, 0], points[:, 1], s=10, color=ORACLE, alpha=0.4, linewidths=0, label="a query")
+    means = [(item.entropy, item.value) for item in curve.bins]
+    axes.plot(*zip(*means, strict=True), color=colour, marker="o", markersize=4, label="mean")
+    axes.set_xlim(-0.05, 1.06)
+
+
+def whose(found: Entropy) -> str:
+    """Whose rewards an entropy is of, and at which temperature."""
+    scale = ", on one scale for all sources" if found.standardised else ""
+    return f"{found.reward_model}, T = {found.temperature:g}{scale}"
 
 
 def entropy_per_tag(report: Report) -> Figure:
@@ -200,7 +211,7 @@ def plots_of(report: Report) -> dict[str, Figure]:
         missing.add("calibration")
     if report.supervision is None or not report.supervision.tags:
         missing.add("entropy_per_tag")
-    if all(method.generated_tokens is None for method in report.methods):
+    if all(method.cost is None for method in report.methods):
         missing.add("quality_against_cost")
     with matplotlib.rc_context({"text.parse_math": False}):  # tags are other people's text, `$` and all
         return {name: draw(report) for name, (draw, _) in PLOTS.items() if name not in missing}

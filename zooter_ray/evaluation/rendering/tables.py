@@ -9,16 +9,21 @@ from zooter_ray.evaluation.schema import Report, Supervision
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
 
 
+def amount(cost: float | None) -> str:
+    """A cost in few digits: generated tokens in a run, but whatever the outcomes of users count."""
+    return "" if cost is None else f"{cost:.1f}" if cost >= 1 or cost == 0 else f"{cost:.2g}"
+
+
 def methods(report: Report) -> Table:
     """One row per method."""
     header = [
-        "method", "kind", "mean", *report.sources, "mean_task_rank", "uplift", "generated_tokens", "relative_cost",
+        "method", "kind", "mean", *report.sources, "mean_task_rank", "uplift", "cost", "relative_cost",
         "pareto", "zooter_ahead", "low", "high",
     ]  # fmt: skip
     rows = [
         [
             method.shown, method.kind, method.mean, *(method.per_source[source] for source in report.sources),
-            method.mean_task_rank, method.uplift, method.generated_tokens, method.relative_cost, method.pareto,
+            method.mean_task_rank, method.uplift, method.cost, method.relative_cost, method.pareto,
             *((ahead.difference, ahead.low, ahead.high) if (ahead := method.zooter_ahead) else (None, None, None)),
         ]
         for method in report.methods
@@ -52,10 +57,10 @@ def tables_of(report: Report) -> dict[str, Table]:
             ["low", "high", "rows", "predicted", "observed"],
             [[b.low, b.high, b.rows, b.predicted, b.observed] for b in report.calibration.bins],
         )
-    if any(method.generated_tokens is not None for method in report.methods):
+    if any(method.cost is not None for method in report.methods):
         found["quality_against_cost"] = (
-            ["method", "generated_tokens", "mean", "pareto"],
-            [[method.shown, method.generated_tokens, method.mean, method.pareto] for method in report.methods],
+            ["method", "cost", "mean", "pareto"],
+            [[method.shown, method.cost, method.mean, method.pareto] for method in report.methods],
         )
     if report.expertise is not None:
         tags = zip(report.expertise.tags, report.expertise.rows, report.expertise.means, strict=True)

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zooter_ray.evaluation.benchmarks.outcomes import SubsetResult
+from zooter_ray.evaluation.rendering.tables import amount
 from zooter_ray.evaluation.schema import MethodResult, Report, Supervision
 
 STYLE = {"router": "green", "oracle": "dim"}
@@ -41,7 +42,7 @@ def method_table(report: Report) -> Table:
     """A row per method: mean, ranks, cost, and how far zooter is ahead of it."""
     table = _table(f"every method; intervals of {report.confidence:.0%} from {report.draws} paired draws")
     table.add_column("method")
-    for name in ("mean", "MTR", "uplift", "tokens", "zooter ahead"):
+    for name in ("mean", "MTR", "uplift", "cost", "zooter ahead"):
         table.add_column(name, justify="right", no_wrap=True)
     for method in report.methods:
         table.add_row(method.shown, *_method_cells(method), style=STYLE.get(method.kind))
@@ -52,7 +53,7 @@ def _method_cells(method: MethodResult) -> Iterator[str]:
     yield f"{method.mean:.3f}"
     yield f"{method.mean_task_rank:.2f}"
     yield f"{method.uplift:.0%}"
-    yield "" if method.generated_tokens is None else f"{method.generated_tokens:.1f}"
+    yield amount(method.cost)
     ahead = method.zooter_ahead
     yield "" if ahead is None else f"{ahead.difference:+.3f} ({ahead.low:+.3f} to {ahead.high:+.3f})"
 

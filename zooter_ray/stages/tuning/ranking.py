@@ -27,8 +27,8 @@ class Point:
         return float(np.mean([result[figure] for result in self.results]))
 
     def deviation(self, figure: str) -> float:
-        """Standard deviation of a figure over the seeds."""
-        return float(np.std([result[figure] for result in self.results]))
+        """Standard deviation of a figure over the seeds, as far as so few tell; 0 for one."""
+        return float(np.std([result[figure] for result in self.results], ddof=min(1, len(self.results) - 1)))
 
 
 def ranked(experiment: Experiment, results: Mapping[int, Mapping[str, Any]]) -> list[Point]:
