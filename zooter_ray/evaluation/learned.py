@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,8 @@ class Learned:
 
     overall: dict[str, float]  # mean of each expert over the sources
     per_source: dict[str, dict[str, float]]
-    per_tag: dict[str, dict[str, float]]
-    tag_rows: dict[str, int]
+    per_tag: dict[str, dict[str, float]] = field(default_factory=dict)
+    tag_rows: dict[str, int] = field(default_factory=dict)
     value: str = "metric"  # or reward: what the means are of
     embedder: str | None = None
     embedder_length: int = 0
@@ -68,26 +68,20 @@ class Learned:
 
 
 def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learned:
-    """What a router directory holds; a router of an older version has fewer means and no arrays.
+    """What a router directory holds.
 
     Raises:
         ArtifactError: if the arrays are damaged.
     """
-    known = {
-        "per_tag": {},
-        "tag_rows": {},
-        **{name: content[name] for name in Learned.__dataclass_fields__ if name in content},
-    }
+    means = Learned(**content)
     if arrays is None:
-        return Learned(**known)
+        return means
     try:
         with np.load(io.BytesIO(arrays), allow_pickle=False) as file:
             found = {name: file[name] for name in file}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise ArtifactError(f"the arrays of the router's baselines are damaged: {one_line(error)}") from None
-    return Learned(
-        **known, embeddings_QD=found.get("embeddings"), value_QM=found.get("values"), seen_Q=found.get("seen")
-    )
+    return replace(means, embeddings_QD=found.get("embeddings"), value_QM=found.get("values"), seen_Q=found.get("seen"))
 
 
 def learn(rows: TrainingRows, embed: Embed | None = None, embedder: str | None = None, length: int = 0) -> Learned:

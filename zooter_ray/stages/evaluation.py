@@ -19,7 +19,7 @@ from zooter_ray.artifacts import (
     write_manifest,
 )
 from zooter_ray.config.evaluation import EvaluationConfig
-from zooter_ray.embedding import EMBEDDED_TOKENS, Embedder
+from zooter_ray.embedding import Embedder
 from zooter_ray.errors import ArtifactError, ConfigError, StageError
 from zooter_ray.evaluation.cases import Responses, browsed_rows, lost_rows
 from zooter_ray.evaluation.learned import Learned, learned_from_json
@@ -207,7 +207,7 @@ def embedder_of(learned: Learned, console: Console) -> Embedder | None:
     if learned.embedder is None:
         return None
     try:
-        return Embedder(learned.embedder, learned.embedder_length or EMBEDDED_TOKENS)
+        return Embedder(learned.embedder, learned.embedder_length)
     except ConfigError as error:
         console.print(f"nearest neighbours are left out: {error}", highlight=False, soft_wrap=True)
         return None
