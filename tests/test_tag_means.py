@@ -91,6 +91,13 @@ def test_experts_differ_in_how_much_they_differ() -> None:
     assert 0.0 < third < 0.01
 
 
+def test_an_expert_that_earns_the_same_on_every_row_gives_no_nan() -> None:
+    for values, rows in (([1.0, 0.0, 0.0], 38), ([0.1, 0.7, 0.3], 10)):
+        tags = [["code", EVERY]] * rows + [["maths", EVERY]] * rows
+        means = tag_means(tag_partials(np.array([values] * (2 * rows)), tags), "auto")
+        np.testing.assert_allclose([means["code"], means["maths"]], [values, values])
+
+
 def test_one_tag_alone_is_its_own_prior() -> None:
     partials = tag_partials(np.array([[1.0, 0.0], [0.5, 0.0]]), [["code", EVERY]] * 2)
     assert tag_means(partials, "auto")["code"].tolist() == [0.75, 0.0]

@@ -77,7 +77,7 @@ def estimated_prior_rows(partials: Mapping[str, TagPartial]) -> np.ndarray:
 
     An analysis of variance with random effects, by the method of moments, of what an expert has beyond the mean over
     experts. An expert whose tags differ by no more than chance explains (an F-test) is the same in all tags. Rows with
-    several tags count in each, which makes the test up to ten times less strict than it says.
+    several tags count in each, which makes the test many times less strict than it says where tags come together.
     """
     found = [partial for tag, partial in partials.items() if tag != EVERY]
     count_T = np.array([[partial.count] for partial in found], dtype=float)
@@ -87,7 +87,8 @@ def estimated_prior_rows(partials: Mapping[str, TagPartial]) -> np.ndarray:
     mean_TM = beyond_mean(np.array([partial.total_M for partial in found])) / count_T
     all_M = (count_T * mean_TM).sum(axis=0) / rows
     squares_M = np.sum([partial.squares_M for partial in found], axis=0)
-    within_M = (squares_M - (count_T * mean_TM**2).sum(axis=0)) / within_tags
+    # No less than 0: what an expert earns alike on every row leaves the last bits of two equal sums.
+    within_M = np.maximum(squares_M - (count_T * mean_TM**2).sum(axis=0), 0.0) / within_tags
     between_M = (count_T * (mean_TM - all_M) ** 2).sum(axis=0) / between_tags
     differs_M = between_M > within_M * fdtri(between_tags, within_tags, 1 - CHANCE)
     beyond_M = differs_M * (between_M - within_M) * between_tags / (rows - (count_T**2).sum() / rows)

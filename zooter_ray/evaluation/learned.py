@@ -71,9 +71,12 @@ def learned_from_json(content: Mapping[str, Any], arrays: bytes | None) -> Learn
     """What a router directory holds.
 
     Raises:
-        ArtifactError: if the arrays are damaged.
+        ArtifactError: if the arrays are damaged, or another version wrote the means.
     """
-    means = Learned(**content)
+    try:
+        means = Learned(**content)
+    except TypeError as error:
+        raise ArtifactError(f"another version wrote the router's baselines ({error}); distil again") from None
     if arrays is None:
         return means
     try:

@@ -104,7 +104,7 @@ class Entropy(EntropyCurve):
 
     reward_model: str
     temperature: float
-    standardised: bool  # whether rewards were put on one scale for all sources first, as those that were distilled
+    standardised: bool  # whether rewards were put on one scale for all sources first
     per_group: dict[str, EntropyCurve]  # empty where no source is called group/subset
 
 

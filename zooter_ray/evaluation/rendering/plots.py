@@ -156,7 +156,7 @@ def entropy_against_quality(report: Report) -> Figure:
     """How unsure the reward model is of a query against the quality of the response that it prefers."""
     figure, axes = _figure(3.6)
     draw_values(axes, report.entropy, ZOOTER)
-    axes.set_xlabel(f"entropy of the rewards ({whose(report.entropy)}), as a share of log M")
+    axes.set_xlabel(f"entropy of the rewards, as a share of log M\n({whose(report.entropy)})")
     axes.set_ylabel(f"{report.value} of the preferred response")
     axes.legend(frameon=False, fontsize=9)
     return figure
@@ -174,7 +174,7 @@ def draw_values(axes: Axes, curve: EntropyCurve, colour: str) -> None:
 
 def whose(found: Entropy) -> str:
     """Whose rewards an entropy is of, and at which temperature."""
-    scale = ", on one scale for all sources" if found.standardised else ""
+    scale = ", standardised" if found.standardised else ""
     return f"{found.reward_model}, T = {found.temperature:g}{scale}"
 
 
